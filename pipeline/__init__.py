@@ -1,0 +1,1 @@
+"""How it is carried: the exactly-once engine, the lanes, the rim."""

@@ -1,0 +1,1 @@
+"""The exactly-once loop: consume, decide, one transaction. Knows no alert."""

@@ -1,0 +1,1 @@
+"""Settings from the environment: one catalogue, read once, checked before anything starts."""

@@ -1,0 +1,19 @@
+"""What people say: acknowledgements, corrections, approvals. Keyed by domain."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from schemas.base import Message, Moment, Severity
+
+
+class Feedback(Message):
+    feedback_id: str
+    kind: Literal["acknowledge", "in_progress", "escalate", "resolve", "reopen", "false_positive", "severity", "runbook_wrong", "not_an_anomaly"]
+    incident_id: str
+    domain: str
+    by: str
+    at: Moment
+    severity: Severity | None = None
+    runbook_id: str | None = None
+    comment: str = ""
