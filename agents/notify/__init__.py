@@ -1,0 +1,1 @@
+"""Who is told, in what words, and until when it is tried."""
