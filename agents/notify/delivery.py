@@ -1,7 +1,8 @@
 """Tell one receiver about one incident until it is told: one row, one attempt outstanding, the newest word wins.
 
-The decide lane keeps a `DeliveryRow` for each (incident, receiver) and calls `tell` when there is something to say, `on_receipt` for each receipt, and
-`on_timer` at each time that a `Step` named. Every step answers with the row to keep, at most one `Delivery` to emit, and what to record.
+The decide lane keeps a `DeliveryRow` for each (incident, receiver) and calls `tell` when there is something to say, `on_receipt`
+for each receipt, and `on_timer` at each time that a `Step` named. Every step answers with the row to keep, at most one `Delivery`
+to emit, and what to record.
 
 Times are epoch milliseconds on the decide lane's clock. Nothing here raises for a receipt or timer that no longer fits: it changes nothing.
 """
@@ -20,7 +21,7 @@ from schemas.effect import Delivery, Receipt, Transition
 from schemas.incident import Incident, Notified
 
 SUPERSEDED_KEPT = 4
-"""Attempts whose outcome is unknown and whose content was replaced: a late `done` of these still counts. Four cover a minute of overdue receipts."""
+"""Attempts of unknown outcome whose content was replaced: a late `done` still counts. Four cover a minute of overdue receipts."""
 
 
 class Asked(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True):
@@ -32,7 +33,7 @@ class Asked(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True):
 
 
 class Wanted(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One thing to tell. `incident` is its JSON, kept only until it is told; `due` is when the receipt is overdue or the next attempt starts."""
+    """One thing to tell. `incident` is its JSON, kept until it is told; `due`: the receipt is overdue, or the next attempt starts."""
 
     transition: str
     revision: int

@@ -28,7 +28,7 @@ class DeliveryPolicy:
     """A receiver cannot put us off for longer than this."""
 
     def patience(self, receiver: str, silent: int) -> int:
-        """From asking until the receipt is overdue. `silent` receipts in a row did not come: the lane is down, and asking more often would not wake it."""
+        """From asking until the receipt is overdue. When `silent` of them did not come the lane is down: asking often would not wake it."""
         return self.timeouts.get(receiver, self.timeout) + min(self.slack << min(silent, 10), self.backoff_max)
 
     def backoff(self, effect_id: str, attempt: int, tries: int, *, page: bool) -> int:
@@ -41,7 +41,7 @@ class DeliveryPolicy:
 
 
 def _spread(first: int, most: int, steps: int, effect_id: str, attempt: int) -> int:
-    """Doubles with each step, times 0.75 to 1.25 by a hash: many rows that failed together do not come back together, and replay gives the same."""
+    """Doubles with each step, times 0.75 to 1.25 by a hash: what failed together does not come back together, and replay agrees."""
     fraction = int.from_bytes(blake2b(f"{effect_id}|{attempt}".encode(), digest_size=4).digest()) / 0xFFFFFFFF
     wait = min(most, first << min(steps, 20))
     return max(first, min(most, round(wait * (0.75 + fraction / 2))))
