@@ -1,0 +1,54 @@
+"""The configuration file: who is told, how unknown sources are read, and the thresholds of noise.
+
+A wrong file refuses to start; the complaint names file, line, fault and fix. `${NAME}` in a value is taken from the environment.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from agents.noise.rules import NoiseRules
+from pipeline.settings import Settings
+from pipeline.yaml_lines import check, read
+
+
+class NormalizeConfig(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    domain_labels: tuple[str, ...] = Field(
+        default=("cluster",), description="The first of these labels that an alert has is its correlation domain; else its environment"
+    )
+
+
+class Config(BaseModel):
+    """What the file says, or the built-in rules where there is none."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    normalize: NormalizeConfig = NormalizeConfig()
+    noise: NoiseRules = NoiseRules()
+
+
+def load_config(settings: Settings, environ: Mapping[str, str] | None = None) -> Config:
+    """The file of FLUX_CONFIG, with the settings that override it. Raises pipeline.yaml_lines.FileError."""
+    config = Config() if settings.config_file is None else load_file(settings.config_file, environ)
+    return config.model_copy(update={"noise": overridden(config.noise, settings)})
+
+
+def load_file(path: Path, environ: Mapping[str, str] | None = None) -> Config:
+    return check(read(path, os.environ if environ is None else environ), Config)
+
+
+def overridden(noise: NoiseRules, settings: Settings) -> NoiseRules:
+    """An environment variable that was set wins over the file: it is what a person turns at three in the morning."""
+    pairs = {
+        "noise_suppression": ("suppression_enabled", settings.noise_suppression),
+        "transient_ttl_s": ("transient_hold_s", settings.transient_ttl_s),
+        "flap_threshold": ("flap_threshold", settings.flap_threshold),
+        "history_days": ("history_days", min(settings.history_days, 366)),
+    }
+    return noise.model_copy(update={name: value for field, (name, value) in pairs.items() if field in settings.model_fields_set})
