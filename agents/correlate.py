@@ -1,0 +1,185 @@
+"""Correlate: join the open incident that best explains an alert, or open a new one.
+
+First form: service, topology distance and time. Each incident keeps the services that explain all its members; relatedness falls with the mean
+number of hops to the best of them and with the time since the last member (figures from a study on ITBench incidents, see NoiseRules).
+"""
+
+from __future__ import annotations
+
+import math
+
+from agents.case import Case, End, Turn
+from agents.incidents import (
+    delivered,
+    is_open,
+    join,
+    load,
+    mark_p1,
+    open_incident,
+    page,
+    page_higher,
+    place,
+    raise_to,
+    reopen,
+    tell,
+    update_page,
+)
+from agents.reasons import Why
+from agents.rows import CAUSES, AlertRow, IncidentRow
+from agents.triage import incident_runbooks, summarize, title_of
+from schemas.base import Severity, to_ms
+from schemas.decision import Outcome
+from schemas.effect import Transition
+
+
+def settle(case: Case, turn: Turn, row: AlertRow) -> End:
+    """Give a firing alert its incident and ask for its page; the last stage."""
+    fingerprint = case.alert.fingerprint
+    incident = load(turn, row.incident_id) if row.incident_id else None
+    if incident is not None and is_open(incident) and fingerprint in incident.members and row.count > 1 and not row.suppressed:
+        return escalate(case, turn, row, incident)
+    if incident is not None and may_reopen(turn, incident, row):
+        reopen(turn, incident, row, fingerprint)
+        case.incident = incident
+        return asked(case, turn, incident, f"{row.name} is back within {turn.world.rules.reopen_window_s:.0f} s")
+    found = best(turn, row)
+    if found is not None:
+        incident, score, cause = found
+        case.incident = incident
+        case.add("correlate", "joined", incident=incident.incident_id, score=round(score, 3), cause=cause)
+        return joined(case, turn, row, incident)
+    deadline = to_ms(case.alert.deadline)
+    incident = open_incident(
+        turn, row, fingerprint, title=title_of(row), summary=summarize(case, row), confidence=case.confidence, deadline=deadline
+    )
+    incident.labels = dict(list(case.alert.labels.items())[:30])
+    incident.runbooks = incident_runbooks(case, turn, row)
+    case.incident = incident
+    case.add("correlate", "opened", incident=incident.incident_id)
+    case.add("runbooks", "linked" if incident.runbooks else "no_runbook", runbooks=[[one[0], one[2]] for one in incident.runbooks])
+    return asked(case, turn, incident, "new")
+
+
+def asked(case: Case, turn: Turn, incident: IncidentRow, what: str) -> End:
+    """The page of a new or reopened incident: now, or after the transient hold."""
+    if page(turn, incident):
+        if not incident.receivers:
+            return nobody(incident)
+        return End(
+            Outcome.NOTIFIED,
+            Why.PAGED,
+            f"{incident.severity} pages {', '.join(incident.receivers)}",
+            {"receivers": incident.receivers, "what": what},
+        )
+    seconds = turn.world.rules.transient_hold_s
+    return End(
+        Outcome.OPEN,
+        Why.HOLD,
+        f"{incident.severity} waits {seconds:g} s in case it is a transient",
+        {"until": incident.hold_until, "what": what},
+    )
+
+
+def nobody(incident: IncidentRow) -> End:
+    text = f"no route has a receiver for {incident.severity} of {incident.service or incident.title}"
+    incident.silence_code, incident.silence_text = Why.NO_RECEIVER.value, text
+    return End(Outcome.SUPPRESSED, Why.NO_RECEIVER, text)
+
+
+def escalate(case: Case, turn: Turn, row: AlertRow, incident: IncidentRow) -> End:
+    """A member rose in severity."""
+    from_severity = incident.severity
+    case.incident = incident
+    if row.severity == Severity.P1:
+        mark_p1(turn, incident, row, case.alert.fingerprint)
+    if Severity(row.severity).outranks(Severity(incident.severity)):
+        raise_to(turn, incident, row)
+    return told_or_grouped(turn, incident, f"{row.name} rose to {row.severity}", from_severity, p1=row.severity == Severity.P1)
+
+
+def joined(case: Case, turn: Turn, row: AlertRow, incident: IncidentRow) -> End:
+    before = incident.severity
+    join(turn, incident, row, case.alert.fingerprint)
+    return told_or_grouped(turn, incident, f"{row.name} joined", before, p1=row.severity == Severity.P1)
+
+
+def told_or_grouped(turn: Turn, incident: IncidentRow, what: str, before: str, *, p1: bool) -> End:
+    facts = {"incident": incident.incident_id, "was": before, "severity": incident.severity}
+    if page_higher(turn, incident):
+        if not incident.receivers:
+            return nobody(incident)
+        why = Why.ESCALATION if incident.severity != before else Why.PAGED
+        return End(Outcome.NOTIFIED, why, f"{what}: {incident.severity} pages {', '.join(incident.receivers)}", facts)
+    if p1 and incident.paged_severity:
+        update_page(turn, incident)
+    if not incident.paged_severity:
+        return End(Outcome.OPEN, Why.HOLD, f"{what}: its incident waits in case it is a transient", facts | {"until": incident.hold_until})
+    return End(Outcome.GROUPED, Why.JOINED, f"{what}: incident {incident.incident_id} was told", facts)
+
+
+def join_parent(case: Case, turn: Turn, row: AlertRow, incident: IncidentRow) -> None:
+    """A P1 child: into the parent's incident, whose page is updated; by itself when that page does not arrive."""
+    join(turn, incident, row, case.alert.fingerprint)
+    if not page_higher(turn, incident):
+        update_page(turn, incident)
+    if not delivered(incident):
+        turn.at(
+            turn.now + round(turn.world.rules.parent_page_grace_s * 1000), "child_page", f"{incident.incident_id}|{case.alert.fingerprint}"
+        )
+
+
+def tell_ended(case: Case, turn: Turn, row: AlertRow) -> End:
+    """A P1 whose resolve came first: one message that says both."""
+    incident = open_incident(
+        turn,
+        row,
+        case.alert.fingerprint,
+        title=title_of(row),
+        summary=summarize(case, row),
+        confidence=case.confidence,
+        deadline=to_ms(case.alert.deadline),
+    )
+    case.incident = incident
+    tell(turn, incident, Transition.FIRED_AND_RESOLVED)
+    incident.status, incident.resolved_at, incident.resolved_by, incident.firing, incident.p1_members = (
+        "resolved",
+        turn.now,
+        "source",
+        0,
+        [],
+    )
+    return End(Outcome.NOTIFIED, Why.PAGED, "fired and already resolved: told once, as both")
+
+
+def may_reopen(turn: Turn, incident: IncidentRow, row: AlertRow) -> bool:
+    return incident.status == "resolved" and turn.now - incident.resolved_at <= turn.world.rules.reopen_window_s * 1000
+
+
+def best(turn: Turn, row: AlertRow) -> tuple[IncidentRow, float, str] | None:
+    """The open incident that explains the alert best: (incident, relatedness in [0, 1], common cause)."""
+    rules, found = turn.world.rules, None
+    here = place(row)
+    seen: set[str] = set()
+    for service, hops in turn.world.graph.upstream(here, rules.join_hops).items():
+        refs = CAUSES.get(turn.state, f"{row.domain}|{service}")
+        for incident_id in refs.ids if refs else ():
+            if incident_id in seen:
+                continue
+            incident = load(turn, incident_id)
+            if incident is None or not is_open(incident):
+                continue
+            score = relatedness(turn, incident, here, service, hops)
+            if score >= rules.join_threshold and (found is None or score > found[1]):
+                found = (incident, score, service)
+            if incident.service == here:
+                seen.add(incident_id)
+    return found
+
+
+def relatedness(turn: Turn, incident: IncidentRow, here: str, cause: str, hops: int) -> float:
+    rules = turn.world.rules
+    age = max(0, turn.now - incident.last_join_at) / 1000
+    if here in (incident.service, f"~{incident.title}") or incident.causes.get(here) == 0:
+        return max(0.0, 1.0 - age / rules.join_same_service_s) if rules.join_same_service_s else 0.0
+    mean = (incident.causes.get(cause, 0) + hops) / (incident.total + 1)
+    return math.exp(-rules.join_hop_decay * mean) * math.exp(-age / rules.join_decay_s)

@@ -1,0 +1,177 @@
+"""An alert's episode: from its first fire to its resolve. Turns how an event ended (`End`) into the alert's row and its incident."""
+
+from __future__ import annotations
+
+from agents.case import Case, End, Turn
+from agents.correlate import join_parent, settle, tell_ended
+from agents.incidents import load, member_cleared, note, publish_soon, resolve, tell, withdraw
+from agents.noise.flap import note_clear
+from agents.noise.rules import DAY
+from agents.reasons import Why
+from agents.rows import ALERTS, HELD, AlertRow, HeldRow
+from schemas.base import Severity, to_ms
+from schemas.decision import Outcome
+from schemas.effect import Transition
+
+FORGET_CHECK = DAY
+
+
+def fires(case: Case, turn: Turn, ended: End | None) -> End:
+    """Keep a firing event. `ended` is None when no stage held it back: then it gets its incident and its page."""
+    alert, row = case.alert, begin(case, turn)
+    swapped = case.row is not None and not case.row.fires and not case.row.firing and bool(row.source_ended)
+    if ended is None:
+        row.suppressed, row.suppressed_text, row.suppressed_by = "", "", ""
+        if swapped and row.severity == Severity.P1 and alert.started_at is not None and to_ms(alert.started_at) <= row.source_ended:
+            ended = tell_ended(case, turn, row)
+            row.firing, row.resolved_at = False, turn.now
+        else:
+            ended = settle(case, turn, row)
+        HELD.delete(turn.state, alert.fingerprint)
+    elif ended.why is Why.PARENT_P1 and case.incident is not None:
+        row.suppressed = ""
+        join_parent(case, turn, row, case.incident)
+    elif ended.why is Why.ALREADY_RESOLVED:
+        row.firing = False
+    elif ended.outcome is Outcome.SUPPRESSED and not ended.facts.get("repeat"):
+        hold_back(case, turn, row, ended)
+    ALERTS.put(turn.state, alert.fingerprint, row)
+    return ended
+
+
+def begin(case: Case, turn: Turn) -> AlertRow:
+    """The alert's row with this event counted in: a new episode, or one more of the present one."""
+    alert, row = case.alert, case.row
+    started = to_ms(alert.started_at) if alert.started_at is not None else 0
+    if row is None:
+        row = AlertRow(
+            alert.name, alert.service, alert.environment, alert.domain, alert.source, case.severity.value, forget_at=turn.now + FORGET_CHECK
+        )
+        turn.at(row.forget_at, "forget", alert.fingerprint)
+    if not row.firing:
+        row.firing, row.first_at, row.count, row.fires, row.severity = True, turn.now, 0, row.fires + 1, case.severity.value
+        row.source_started = started
+    elif case.severity.outranks(Severity(row.severity)):
+        row.severity = case.severity.value
+    if case.digest != row.digest:
+        row.digest, row.summary = case.digest, alert.summary[:300]
+    row.owner, row.url, row.notice = case.owner or row.owner, alert.url or row.url, alert.kind == "notice"
+    row.count += 1
+    row.last_at = turn.now
+    if row.notice:
+        turn.at(turn.now + round(turn.world.rules.notice_quiet_s * 1000), "quiet", alert.fingerprint)
+    return row
+
+
+def hold_back(case: Case, turn: Turn, row: AlertRow, ended: End) -> None:
+    """A suppressed alert that still fires is judged again later, so that the end of its reason is not the end of the alert."""
+    row.suppressed, row.suppressed_text, row.suppressed_by = ended.why.value, ended.text[:300], ended.by
+    latest = turn.now + round(turn.world.rules.release_check_s * 1000)
+    row.recheck_at = min(ended.until, latest) if ended.why is Why.PARENT_OPEN and ended.until else (ended.until or latest)
+    HELD.put(turn.state, case.alert.fingerprint, HeldRow(dict(list(case.alert.labels.items())[:50])))
+    turn.at(row.recheck_at, "release", case.alert.fingerprint)
+
+
+def clears(case: Case, turn: Turn) -> End:
+    """Keep a resolve."""
+    alert, row = case.alert, case.row
+    ended_at = to_ms(alert.ended_at) if alert.ended_at is not None else turn.now
+    if row is None:
+        row = AlertRow(alert.name, alert.service, alert.environment, alert.domain, alert.source, (alert.severity or Severity.P3).value)
+        row.forget_at = turn.now + FORGET_CHECK
+        turn.at(row.forget_at, "forget", alert.fingerprint)
+        row.source_started = to_ms(alert.started_at) if alert.started_at is not None else 0
+        row.source_ended, row.resolved_at = ended_at, turn.now
+        case.severity = Severity(row.severity)
+        ended = End(Outcome.RESOLVED, Why.RESOLVE_UNKNOWN, "nothing of it was open")
+    else:
+        case.severity = Severity(row.severity)
+        ended = clear(case, turn, row, ended_at)
+    ALERTS.put(turn.state, alert.fingerprint, row)
+    return ended
+
+
+def clear(case: Case, turn: Turn, row: AlertRow, ended_at: int) -> End:
+    fingerprint = case.alert.fingerprint
+    if not row.firing:
+        row.source_ended = max(row.source_ended, ended_at)
+        return End(Outcome.RESOLVED, Why.RESOLVE_REPEAT, "it was resolved already")
+    row.firing, row.resolved_at, row.source_ended = False, turn.now, ended_at
+    cycles = note_clear(row, turn.now, round(turn.world.rules.flap_window_s * 1000))
+    incident = load(turn, row.incident_id) if row.incident_id else None
+    held_for = row.suppressed
+    row.suppressed = "" if held_for != Why.FLAP else held_for
+    if row.flapping:
+        return End(Outcome.RESOLVED, Why.RESOLVE_FLAPPING, f"flapping: {cycles} cycles; told when it calms down", {"cycles": cycles})
+    if held_for:
+        HELD.delete(turn.state, fingerprint)
+        return End(
+            Outcome.RESOLVED, Why.RESOLVE_SUPPRESSED, f"it was held back: {row.suppressed_text}", {"was": held_for}, by=row.suppressed_by
+        )
+    if incident is None:
+        return End(Outcome.RESOLVED, Why.RESOLVE_UNKNOWN, "its incident is gone")
+    case.incident = incident
+    if cycles > turn.world.rules.flap_threshold and turn.world.rules.suppression_enabled:
+        return start_flapping(turn, row, incident.incident_id, fingerprint, cycles)
+    return leave(turn, row, fingerprint, by=f"{case.alert.source}")
+
+
+def leave(turn: Turn, row: AlertRow, fingerprint: str, *, by: str) -> End:
+    """A member cleared: the incident ends with its last one."""
+    incident = load(turn, row.incident_id)
+    if incident is None or incident.status in ("resolved", "false_positive"):
+        return End(Outcome.RESOLVED, Why.RESOLVE_REPEAT, "its incident has ended already")
+    ALERTS.put(turn.state, fingerprint, row)
+    member_cleared(turn, incident, row, fingerprint)
+    facts = {"incident": incident.incident_id, "firing": incident.firing}
+    if incident.firing > 0:
+        publish_soon(turn, incident)
+        return End(Outcome.RESOLVED, Why.RESOLVE_MEMBER, f"{incident.firing} alert(s) of {incident.incident_id} still fire", facts)
+    if resolve(turn, incident, by=by):
+        return End(Outcome.RESOLVED, Why.RESOLVE_TOLD, f"{incident.incident_id} is over: {', '.join(incident.receivers)}", facts)
+    if not incident.silence_code:
+        seconds = (turn.now - incident.opened_at) / 1000
+        withdraw(
+            incident, Why.TRANSIENT.value, f"cleared after {seconds:.1f} s, within the hold of {turn.world.rules.transient_hold_s:g} s"
+        )
+    return End(Outcome.RESOLVED, Why.RESOLVE_WITHDRAWN, f"its page was withdrawn: {incident.silence_text}", facts)
+
+
+def start_flapping(turn: Turn, row: AlertRow, incident_id: str, fingerprint: str, cycles: int) -> End:
+    incident = load(turn, incident_id)
+    row.flapping, row.suppressed, row.suppressed_text = True, Why.FLAP.value, f"flapping: {cycles} cycles"
+    row.suppressed_by = incident_id
+    if incident is not None:
+        incident.flapping += 1
+        note(incident, turn.now, f"{row.name} began to flap ({cycles} cycles)")
+        incident.hold_until = 0
+        tell(turn, incident, Transition.FLAPPING)
+    turn.at(turn.now + round(turn.world.rules.flap_quiet_s * 1000), "calm", fingerprint)
+    return End(
+        Outcome.RESOLVED,
+        Why.RESOLVE_FLAPPING,
+        f"flapping began: {cycles} cycles; told once now, and once when it ends",
+        {"cycles": cycles, "began": True},
+    )
+
+
+def calm(turn: Turn, fingerprint: str) -> None:
+    """The timer of a flapping alert: it ends when nothing has changed for the quiet time."""
+    row = ALERTS.get(turn.state, fingerprint)
+    if row is None or not row.flapping:
+        return
+    due = max(row.first_at, row.resolved_at) + round(turn.world.rules.flap_quiet_s * 1000)
+    if due > turn.now:
+        turn.at(due, "calm", fingerprint)
+        return
+    row.flapping, row.suppressed, row.suppressed_text, row.suppressed_by, row.clears = False, "", "", "", []
+    HELD.delete(turn.state, fingerprint)
+    incident = load(turn, row.incident_id)
+    if incident is not None and incident.status not in ("resolved", "false_positive"):
+        incident.flapping = max(0, incident.flapping - 1)
+        note(incident, turn.now, f"{row.name} no longer flaps; it {'fires' if row.firing else 'is resolved'}")
+        if row.firing:
+            tell(turn, incident, Transition.FLAPPING_ENDED)
+        else:
+            leave(turn, row, fingerprint, by="calm")
+    ALERTS.put(turn.state, fingerprint, row)

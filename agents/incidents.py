@@ -1,0 +1,304 @@
+"""The life of an incident: opened, joined, told, acknowledged, resolved, reopened. Pure changes of rows; what to tell is asked for on the turn."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+from agents.case import Tell, Turn
+from agents.rows import ALERTS, CAUSES, INCIDENTS, OPEN_P1, AlertRow, IncidentRow, Refs
+from agents.state import Store
+from schemas.base import Severity
+from schemas.effect import Transition
+
+P1 = Severity.P1
+LISTED = 50
+LISTED_P1 = 200
+LISTED_CAUSES = 64
+LISTED_REFS = 16
+CLOSED = ("resolved", "false_positive")
+
+
+# -- reading and keeping -------------------------------------------------------------------------------------------------------------
+
+
+def load(turn: Turn, incident_id: str) -> IncidentRow | None:
+    """The incident as of this turn; changes to it are kept when the turn ends."""
+    row = turn.touched.get(incident_id)
+    if row is None:
+        row = INCIDENTS.get(turn.state, incident_id)
+        if row is not None:
+            turn.touched[incident_id] = row
+    return row
+
+
+def keep(turn: Turn) -> None:
+    """Store every incident of the turn."""
+    for incident_id, row in turn.touched.items():
+        INCIDENTS.put(turn.state, incident_id, row)
+
+
+def note(row: IncidentRow, now: int, what: str, by: str = "flux") -> None:
+    row.timeline = [*row.timeline, (now, what, by)][-LISTED:]
+
+
+def is_open(row: IncidentRow) -> bool:
+    return row.status not in CLOSED
+
+
+# -- opening and joining -------------------------------------------------------------------------------------------------------------
+
+
+def place(alert: AlertRow) -> str:
+    """Where an alert happens, for correlation: its service, or its own name where it has none."""
+    return alert.service or f"~{alert.name}"
+
+
+def open_incident(
+    turn: Turn, alert: AlertRow, fingerprint: str, *, title: str, summary: str, confidence: float, deadline: int, parent: str = ""
+) -> IncidentRow:
+    seed = f"{turn.caused_by}|{fingerprint}|{turn.now}|{parent}"
+    row = IncidentRow(
+        incident_id="i" + blake2b(seed.encode(), digest_size=6).hexdigest(),
+        domain=alert.domain,
+        service=alert.service,
+        environment=alert.environment,
+        status="open",
+        severity=alert.severity,
+        title=title,
+        summary=summary,
+        confidence=confidence,
+        opened_at=turn.now,
+        deadline=deadline,
+        updated_at=turn.now,
+        parent=parent,
+        owner=alert.owner,
+    )
+    turn.touched[row.incident_id] = row
+    nearest = sorted(turn.world.graph.upstream(place(alert), turn.world.rules.join_hops).items(), key=lambda item: item[1])
+    row.causes = dict(nearest[:LISTED_CAUSES])
+    for service in row.causes:
+        add_ref(turn, CAUSES, f"{row.domain}|{service}", row.incident_id)
+    note(row, turn.now, f"opened by {alert.name} ({alert.severity})")
+    take_in(turn, row, alert, fingerprint)
+    turn.publish.add(row.incident_id)
+    return row
+
+
+def join(turn: Turn, row: IncidentRow, alert: AlertRow, fingerprint: str) -> None:
+    """A new alert becomes a member: the incident's causes are narrowed to what explains this one too."""
+    hops = turn.world.graph.upstream(place(alert), turn.world.rules.join_hops)
+    common = {service: total + hops[service] for service, total in row.causes.items() if service in hops}
+    if common:
+        for service in row.causes:
+            if service not in common:
+                drop_ref(turn, CAUSES, f"{row.domain}|{service}", row.incident_id)
+        row.causes = common
+    take_in(turn, row, alert, fingerprint)
+    if Severity(alert.severity).outranks(Severity(row.severity)):
+        raise_to(turn, row, alert)
+    publish_soon(turn, row)
+
+
+def take_in(turn: Turn, row: IncidentRow, alert: AlertRow, fingerprint: str) -> None:
+    alert.incident_id = row.incident_id
+    row.members = [*(one for one in row.members if one != fingerprint), fingerprint][-LISTED:]
+    row.total += 1
+    row.firing += 1
+    row.last_join_at = row.updated_at = turn.now
+    if alert.severity == P1:
+        mark_p1(turn, row, alert, fingerprint)
+
+
+def mark_p1(turn: Turn, row: IncidentRow, alert: AlertRow, fingerprint: str) -> None:
+    if fingerprint not in row.p1_members:
+        row.p1_members = [*row.p1_members, fingerprint][-LISTED_P1:]
+    if alert.service:
+        add_ref(turn, OPEN_P1, f"{row.domain}|{alert.service}", row.incident_id)
+
+
+def raise_to(turn: Turn, row: IncidentRow, alert: AlertRow) -> None:
+    note(row, turn.now, f"severity {row.severity} to {alert.severity} by {alert.name}")
+    row.severity, row.service, row.owner = alert.severity, alert.service, alert.owner or row.owner
+    row.updated_at = turn.now
+    turn.publish.add(row.incident_id)
+
+
+def publish_soon(turn: Turn, row: IncidentRow) -> None:
+    """Small changes go out together: one revision for all within the gap."""
+    row.updated_at = turn.now
+    if row.publish_due <= turn.now:
+        row.publish_due = turn.now + round(turn.world.rules.publish_gap_s * 1000)
+        turn.at(row.publish_due, "publish", row.incident_id)
+
+
+def reopen(turn: Turn, row: IncidentRow, alert: AlertRow, fingerprint: str) -> None:
+    row.status, row.resolved_at, row.resolved_by = "open", 0, ""
+    row.acknowledged_at, row.acknowledged_by, row.paged_severity, row.silence_code, row.silence_text = 0, "", "", "", ""
+    row.severity = alert.severity
+    for service in row.causes:
+        add_ref(turn, CAUSES, f"{row.domain}|{service}", row.incident_id)
+    note(row, turn.now, f"reopened by {alert.name}")
+    row.total -= 1 if fingerprint in row.members else 0
+    take_in(turn, row, alert, fingerprint)
+    turn.publish.add(row.incident_id)
+
+
+# -- telling ----------------------------------------------------------------------------------------------------------------------------
+
+
+def receivers(turn: Turn, row: IncidentRow) -> tuple[str, ...]:
+    return turn.world.whom(
+        severity=Severity(row.severity), service=row.service, environment=row.environment, owner=row.owner, labels=row.labels, now=turn.now
+    )
+
+
+def tell(turn: Turn, row: IncidentRow, transition: Transition) -> None:
+    """Ask that the incident's receivers are told; the decide lane turns this into effects."""
+    if transition in (Transition.FIRED, Transition.ESCALATED, Transition.FIRED_AND_RESOLVED, Transition.FLAPPING):
+        row.paged_severity = row.severity
+        row.receivers = list(dict.fromkeys([*row.receivers, *receivers(turn, row)]))
+        start_response_clock(turn, row)
+    row.last_tell_at = turn.now
+    turn.publish.add(row.incident_id)
+    turn.tells.append(Tell(row, transition, tuple(row.receivers)))
+
+
+def page(turn: Turn, row: IncidentRow) -> bool:
+    """Page now, or hold for the transient time; True when the page is asked for now."""
+    hold = round(turn.world.rules.transient_hold_s * 1000) if turn.world.rules.suppression_enabled else 0
+    if row.severity == P1 or hold <= 0:
+        row.hold_until = 0
+        tell(turn, row, Transition.FIRED)
+        return True
+    row.hold_until = turn.now + hold
+    turn.at(row.hold_until, "hold", row.incident_id)
+    return False
+
+
+def page_higher(turn: Turn, row: IncidentRow) -> bool:
+    """After a severity rose: an incident that was told escalates, one that is held and became a P1 is paged at once."""
+    if row.paged_severity:
+        if Severity(row.severity).outranks(Severity(row.paged_severity)):
+            tell(turn, row, Transition.ESCALATED)
+            return True
+        return False
+    return page(turn, row) if row.severity == P1 or not row.hold_until else False
+
+
+def update_page(turn: Turn, row: IncidentRow) -> None:
+    """A P1 joined an incident that people know: say so, at most once in the update gap."""
+    gap = round(turn.world.rules.update_gap_s * 1000)
+    if turn.now - row.last_tell_at >= gap:
+        tell(turn, row, Transition.UPDATED)
+    elif row.update_due <= turn.now:
+        row.update_due = row.last_tell_at + gap
+        turn.at(row.update_due, "update", row.incident_id)
+
+
+def start_response_clock(turn: Turn, row: IncidentRow) -> None:
+    rules = turn.world.rules
+    seconds = {"P1": rules.respond_p1_s, "P2": rules.respond_p2_s, "P3": rules.respond_p3_s}.get(row.severity, 0)
+    if seconds and not row.acknowledged_at:
+        due = turn.now + round(seconds * 1000)
+        if not row.respond_by or due < row.respond_by or row.respond_by <= turn.now:
+            row.respond_by = due
+            turn.at(due, "respond", row.incident_id)
+
+
+def delivered(row: IncidentRow) -> bool:
+    """Whether anybody has received anything about it."""
+    return bool(row.notified)
+
+
+# -- ending -----------------------------------------------------------------------------------------------------------------------------
+
+
+def member_cleared(turn: Turn, row: IncidentRow, alert: AlertRow, fingerprint: str) -> None:
+    row.firing = max(0, row.firing - 1)
+    row.updated_at = turn.now
+    if fingerprint in row.p1_members:
+        row.p1_members = [one for one in row.p1_members if one != fingerprint]
+        unmark_p1(turn, row, alert)
+
+
+def unmark_p1(turn: Turn, row: IncidentRow, alert: AlertRow) -> None:
+    """Forget the open P1 of a service when no P1 of the incident fires on it; P1 children then page by themselves."""
+    remaining = [(one, member) for one in row.p1_members if (member := ALERTS.get(turn.state, one)) is not None]
+    if not alert.service or any(member.service == alert.service for _, member in remaining):
+        return
+    drop_ref(turn, OPEN_P1, f"{row.domain}|{alert.service}", row.incident_id)
+    children = [(one, member) for one, member in remaining if depends(turn, member.service, alert.service)]
+    if children:
+        spin_off(turn, row, children, recovered=alert.service)
+
+
+def depends(turn: Turn, service: str, on: str) -> bool:
+    return turn.world.graph.upstream(service, turn.world.rules.join_hops).get(on, 0) > 0
+
+
+def spin_off(turn: Turn, row: IncidentRow, children: list[tuple[str, AlertRow]], *, recovered: str) -> IncidentRow:
+    """P1 children whose parent recovered, or whose parent's page did not arrive, become an incident that pages by itself."""
+    children = sorted(children, key=lambda child: child[1].first_at)
+    fingerprint, first = children[0]
+    title = f"{first.name} on {place(first)}"
+    summary = f"{first.summary or title} (was explained by {recovered}, {row.incident_id})"
+    leaving = {one for one, _ in children}
+    for service in {member.service for _, member in children if member.service}:
+        drop_ref(turn, OPEN_P1, f"{row.domain}|{service}", row.incident_id)
+    row.members = [one for one in row.members if one not in leaving]
+    row.p1_members = [one for one in row.p1_members if one not in leaving]
+    row.total = max(0, row.total - len(leaving))
+    row.firing = max(0, row.firing - len(leaving))
+    new = open_incident(
+        turn, first, fingerprint, title=title, summary=summary, confidence=row.confidence, deadline=turn.now, parent=row.incident_id
+    )
+    ALERTS.put(turn.state, fingerprint, first)
+    for other, member in children[1:]:
+        join(turn, new, member, other)
+        ALERTS.put(turn.state, other, member)
+    note(row, turn.now, f"{len(children)} P1 child(ren) of {recovered} page by themselves as {new.incident_id}")
+    tell(turn, new, Transition.FIRED)
+    publish_soon(turn, row)
+    return new
+
+
+def resolve(turn: Turn, row: IncidentRow, *, by: str, status: str = "resolved") -> bool:
+    """End the incident; True when people who were told are now told that it is over."""
+    row.status, row.resolved_at, row.resolved_by, row.updated_at = status, turn.now, by, turn.now
+    row.firing, row.p1_members, row.update_due, row.respond_by, row.hold_until = 0, [], 0, 0, 0
+    note(row, turn.now, status, by)
+    for service in row.causes:
+        drop_ref(turn, CAUSES, f"{row.domain}|{service}", row.incident_id)
+    for service in {row.service, *(member.service for one in row.members if (member := ALERTS.get(turn.state, one)))}:
+        if service:
+            drop_ref(turn, OPEN_P1, f"{row.domain}|{service}", row.incident_id)
+    turn.publish.add(row.incident_id)
+    if not row.paged_severity:
+        return False
+    tell(turn, row, Transition.RESOLVED)
+    return True
+
+
+def withdraw(row: IncidentRow, code: str, text: str) -> None:
+    """Nobody was told, and this is why."""
+    row.silence_code, row.silence_text = code, text
+
+
+# -- indexes ----------------------------------------------------------------------------------------------------------------------------
+
+
+def add_ref(turn: Turn, store: Store[Refs], key: str, incident_id: str) -> None:
+    refs = store.get(turn.state, key) or Refs()
+    if incident_id not in refs.ids:
+        store.put(turn.state, key, Refs([*refs.ids, incident_id][-LISTED_REFS:]))
+
+
+def drop_ref(turn: Turn, store: Store[Refs], key: str, incident_id: str) -> None:
+    refs = store.get(turn.state, key)
+    if refs is None or incident_id not in refs.ids:
+        return
+    left = [one for one in refs.ids if one != incident_id]
+    if left:
+        store.put(turn.state, key, Refs(left))
+    else:
+        store.delete(turn.state, key)

@@ -1,0 +1,1 @@
+"""What need not be told: each file is one stage with one reason."""

@@ -1,0 +1,143 @@
+"""The state of the decide lane: a row an alert, a row an incident, and the indexes between them.
+
+Times are epoch milliseconds of our clock unless the name says `source`. Rows are arrays on the wire: new fields go at the end.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from agents.state import Store
+
+
+class AlertRow(msgspec.Struct, array_like=True):
+    """One alert (a fingerprint): what it is, its current episode and its past. Key: fingerprint."""
+
+    name: str
+    service: str
+    environment: str
+    domain: str
+    source: str
+    severity: str
+    firing: bool = False
+    digest: int = 0
+    """Check sum of the words that severity is read from; unchanged words need no new verdict."""
+    summary: str = ""
+    incident_id: str = ""
+    first_at: int = 0
+    """Start of the current episode."""
+    last_at: int = 0
+    count: int = 0
+    """Firing events in the current episode."""
+    source_started: int = 0
+    source_ended: int = 0
+    resolved_at: int = 0
+    clears: list[int] = []
+    """When it cleared, within the flap window."""
+    flapping: bool = False
+    suppressed: str = ""
+    """Reason code while it fires and nobody is told."""
+    suppressed_text: str = ""
+    recheck_at: int = 0
+    fires: int = 0
+    """Episodes ever."""
+    runbook_hint: str = ""
+    owner: str = ""
+    forget_at: int = 0
+    notice: bool = False
+    url: str = ""
+    suppressed_by: str = ""
+    """What suppresses it: id of a silence, a rule or a parent incident."""
+
+
+class HeldRow(msgspec.Struct, array_like=True):
+    """The labels of a suppressed alert that still fires, so that it can be judged again. Key: fingerprint."""
+
+    labels: dict[str, str]
+
+
+class IncidentRow(msgspec.Struct, array_like=True):
+    """One incident; its members are alert rows. Key: incident id."""
+
+    incident_id: str
+    domain: str
+    service: str
+    environment: str
+    status: str
+    severity: str
+    title: str
+    summary: str
+    confidence: float
+    opened_at: int
+    deadline: int
+    revision: int = 0
+    updated_at: int = 0
+    resolved_at: int = 0
+    acknowledged_at: int = 0
+    acknowledged_by: str = ""
+    resolved_by: str = ""
+    members: list[str] = []
+    """The newest 50 fingerprints."""
+    total: int = 0
+    firing: int = 0
+    causes: dict[str, int] = {}
+    """Services that explain all members, with the hops summed over members."""
+    p1_members: list[str] = []
+    hold_until: int = 0
+    paged_severity: str = ""
+    """Severity of the last page asked for; empty: nobody was asked to be told."""
+    last_tell_at: int = 0
+    update_due: int = 0
+    publish_due: int = 0
+    receivers: list[str] = []
+    """Who was asked to be told."""
+    notified: list[tuple[str, int, str, int]] = []
+    timeline: list[tuple[int, str, str]] = []
+    runbooks: list[tuple[str, str, float, str, list[str]]] = []
+    parent: str = ""
+    silence_code: str = ""
+    silence_text: str = ""
+    respond_by: int = 0
+    owner: str = ""
+    labels: dict[str, str] = {}
+    """Labels of the opener, which routes may match."""
+    flapping: int = 0
+    """Members that flap."""
+    last_join_at: int = 0
+    inhibited: int = 0
+    """Alerts held back because this incident explains them."""
+
+
+class Refs(msgspec.Struct, array_like=True):
+    """Ids of open incidents, newest last."""
+
+    ids: list[str] = []
+
+
+class ChangesRow(msgspec.Struct, array_like=True):
+    """The newest changes of a service: (when, kind, title, version). Key: domain|service."""
+
+    items: list[tuple[int, str, str, str]] = []
+
+
+class CapRow(msgspec.Struct, array_like=True):
+    """How often a rule held back a P1 on a day. Key: rule id."""
+
+    day: int = 0
+    used: int = 0
+
+
+class Counter(msgspec.Struct, array_like=True):
+    n: int = 0
+
+
+ALERTS = Store("alert", AlertRow)
+HELD = Store("held", HeldRow)
+INCIDENTS = Store("incident", IncidentRow)
+CAUSES = Store("cause", Refs)
+"""Open incidents that a service explains. Key: domain|service."""
+OPEN_P1 = Store("p1", Refs)
+"""Open incidents with a P1 that fires on a service. Key: domain|service."""
+CHANGES = Store("change", ChangesRow)
+CAPS = Store("cap", CapRow)
+SEQUENCE = Store("sequence", Counter)

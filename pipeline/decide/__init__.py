@@ -1,0 +1,1 @@
+"""The decide lane: intake and alerts as processors on the engine, and the effects they ask for."""

@@ -1,0 +1,221 @@
+"""What happens to an incident after it was opened: its timers, and what people say about it."""
+
+from __future__ import annotations
+
+from agents.case import Case, Turn
+from agents.episode import calm, fires, leave
+from agents.incidents import (
+    delivered,
+    is_open,
+    load,
+    note,
+    page_higher,
+    publish_soon,
+    resolve,
+    spin_off,
+    tell,
+    withdraw,
+)
+from agents.reasons import Why
+from agents.rows import ALERTS, HELD, AlertRow, IncidentRow
+from pipeline.stages import judge_again
+from schemas.alert import Alert, RawCoordinates
+from schemas.base import AlertStatus, Severity, from_ms
+from schemas.effect import Transition
+from schemas.feedback import Feedback
+
+DAY = 86_400_000
+
+
+# -- timers -----------------------------------------------------------------------------------------------------------------------------
+
+
+def hold_is_over(turn: Turn, incident_id: str, due: int) -> None:
+    """The transient hold ended: page, unless it was paged, withdrawn or held anew."""
+    row = load(turn, incident_id)
+    if row is None or not is_open(row) or row.hold_until != due or row.paged_severity:
+        return
+    row.hold_until = 0
+    if row.firing > 0:
+        tell(turn, row, Transition.FIRED)
+
+
+def update_is_due(turn: Turn, incident_id: str, due: int) -> None:
+    row = load(turn, incident_id)
+    if row is not None and is_open(row) and row.update_due == due:
+        row.update_due = 0
+        tell(turn, row, Transition.UPDATED)
+
+
+def publish_is_due(turn: Turn, incident_id: str, due: int) -> None:
+    row = load(turn, incident_id)
+    if row is not None and row.publish_due == due:
+        turn.publish.add(incident_id)
+
+
+def response_is_due(turn: Turn, incident_id: str, due: int) -> None:
+    """Nobody acknowledged in time: escalate, to the backup receivers too."""
+    row = load(turn, incident_id)
+    if row is None or not is_open(row) or row.acknowledged_at or row.respond_by != due:
+        return
+    row.status = "escalated"
+    row.respond_by = 0
+    note(row, turn.now, "nobody acknowledged in time: escalated")
+    backups = [backup for one in row.receivers if (backup := turn.world.backup(one))]
+    row.receivers = list(dict.fromkeys([*row.receivers, *backups]))
+    tell(turn, row, Transition.ESCALATED)
+
+
+def child_page_is_due(turn: Turn, key: str) -> None:
+    """A P1 child joined a parent whose page has still not arrived: it pages by itself."""
+    incident_id, fingerprint = key.split("|", 1)
+    row, alert = load(turn, incident_id), ALERTS.get(turn.state, fingerprint)
+    if row is None or alert is None or not alert.firing or alert.incident_id != incident_id or delivered(row):
+        return
+    spin_off(turn, row, [(fingerprint, alert)], recovered=row.service or row.title)
+
+
+def release(turn: Turn, fingerprint: str, due: int) -> None:
+    """An alert that was held back still fires: is it still held back? If not, it is told now."""
+    row, held = ALERTS.get(turn.state, fingerprint), HELD.get(turn.state, fingerprint)
+    if row is None or held is None or not row.firing or not row.suppressed or row.recheck_at != due:
+        return
+    case = Case(alert=as_alert(row, fingerprint, held.labels, turn.now), row=row, digest=row.digest)
+    case.severity, case.owner = Severity(row.severity), row.owner
+    ended = judge_again(case, turn)
+    row.count -= 1  # the row is counted on by `fires`; this is no new event
+    if ended is None:
+        turn.caused_by = f"release|{fingerprint}|{due}"
+    fires(case, turn, ended)
+
+
+def as_alert(row: AlertRow, fingerprint: str, labels: dict[str, str], now: int) -> Alert:
+    """The alert as an event of now, from what is kept of it."""
+    return Alert(
+        alert_id=f"release-{fingerprint}",
+        fingerprint=fingerprint,
+        source=row.source,
+        name=row.name,
+        service=row.service,
+        environment=row.environment,
+        domain=row.domain,
+        status=AlertStatus.FIRING,
+        severity=Severity(row.severity),
+        summary=row.summary,
+        labels=labels,
+        url=row.url,
+        received_at=from_ms(now),
+        deadline=from_ms(now + 15_000),
+        raw=RawCoordinates(topic="", partition=-1, offset=-1),
+        kind="notice" if row.notice else "alert",
+    )
+
+
+def quiet(turn: Turn, fingerprint: str) -> None:
+    """No unreadable input for a while: the notice is over."""
+    row = ALERTS.get(turn.state, fingerprint)
+    if row is None or not row.firing or turn.now - row.last_at < round(turn.world.rules.notice_quiet_s * 1000):
+        return
+    row.firing, row.resolved_at = False, turn.now
+    leave(turn, row, fingerprint, by="quiet")
+    ALERTS.put(turn.state, fingerprint, row)
+
+
+def forget(turn: Turn, fingerprint: str, due: int) -> None:
+    """Drop what ended longer ago than the history is kept; look again later otherwise."""
+    row = ALERTS.get(turn.state, fingerprint)
+    if row is None or row.forget_at != due:
+        return
+    kept_until = max(row.last_at, row.resolved_at) + turn.world.rules.history_days * DAY
+    if not row.firing and kept_until <= turn.now:
+        ALERTS.delete(turn.state, fingerprint)
+        HELD.delete(turn.state, fingerprint)
+        return
+    row.forget_at = max(turn.now + DAY, kept_until)
+    ALERTS.put(turn.state, fingerprint, row)
+    turn.at(row.forget_at, "forget", fingerprint)
+
+
+def fire(turn: Turn, name: str, key: str, due: int) -> None:
+    """Every timer of an alert or an incident. A timer whose row has moved on does nothing."""
+    match name:
+        case "hold":
+            hold_is_over(turn, key, due)
+        case "update":
+            update_is_due(turn, key, due)
+        case "publish":
+            publish_is_due(turn, key, due)
+        case "respond":
+            response_is_due(turn, key, due)
+        case "child_page":
+            child_page_is_due(turn, key)
+        case "release":
+            release(turn, key, due)
+        case "calm":
+            calm(turn, key)
+        case "quiet":
+            quiet(turn, key)
+        case "forget":
+            forget(turn, key, due)
+        case _:
+            raise ValueError(f"unknown timer {name!r}")
+
+
+# -- people -----------------------------------------------------------------------------------------------------------------------------
+
+
+def hear(turn: Turn, feedback: Feedback) -> None:
+    """What a person said about an incident."""
+    row = load(turn, feedback.incident_id)
+    if row is None:
+        return
+    match feedback.kind:
+        case "acknowledge" | "in_progress":
+            acknowledge(turn, row, feedback)
+        case "escalate":
+            row.status = "escalated"
+            note(row, turn.now, "escalated", feedback.by)
+            tell(turn, row, Transition.ESCALATED)
+        case "resolve" | "false_positive":
+            if is_open(row):
+                withdraw_if_untold(row, feedback)
+                resolve(turn, row, by=feedback.by, status="resolved" if feedback.kind == "resolve" else "false_positive")
+        case "reopen":
+            if not is_open(row):
+                row.status, row.resolved_at, row.resolved_by, row.acknowledged_at, row.acknowledged_by = "open", 0, "", 0, ""
+                row.firing = max(1, row.firing)
+                note(row, turn.now, "reopened", feedback.by)
+                tell(turn, row, Transition.FIRED)
+        case "severity":
+            if feedback.severity is not None:
+                correct(turn, row, feedback.severity, feedback.by)
+        case _:
+            note(row, turn.now, f"{feedback.kind}: {feedback.comment or feedback.runbook_id or ''}".strip(), feedback.by)
+    publish_soon(turn, row)
+    turn.publish.add(row.incident_id)
+
+
+def acknowledge(turn: Turn, row: IncidentRow, feedback: Feedback) -> None:
+    if not is_open(row):
+        note(row, turn.now, f"{feedback.kind} after it had ended", feedback.by)
+        return
+    first = not row.acknowledged_at
+    row.status = "acknowledged" if feedback.kind == "acknowledge" else "in_progress"
+    if first:
+        row.acknowledged_at, row.acknowledged_by, row.respond_by = turn.now, feedback.by, 0
+    note(row, turn.now, row.status, feedback.by)
+    if first and row.paged_severity:
+        tell(turn, row, Transition.ACKNOWLEDGED)
+
+
+def correct(turn: Turn, row: IncidentRow, severity: Severity, by: str) -> None:
+    before = Severity(row.severity)
+    row.severity = severity.value
+    note(row, turn.now, f"severity {before.value} to {severity.value}", by)
+    if is_open(row) and severity.outranks(before):
+        page_higher(turn, row)
+
+
+def withdraw_if_untold(row: IncidentRow, feedback: Feedback) -> None:
+    if not row.paged_severity:
+        withdraw(row, Why.TRANSIENT.value, f"{feedback.kind} by {feedback.by} before anybody was told")

@@ -1,0 +1,110 @@
+"""From rows to messages: the decision record and the incident revision."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from agents.case import Case, End, Turn
+from agents.rows import ALERTS, INCIDENTS, AlertRow, IncidentRow
+from agents.triage import runbook_matches
+from schemas.base import Reason, Severity, from_ms
+from schemas.decision import Outcome
+from schemas.incident import Incident, IncidentAlert, IncidentStatus, Notified, TimelineEntry
+
+ENCODE = msgspec.json.Encoder().encode
+LISTED_ALERTS = 50
+LISTED_IN_DELIVERY = 10
+
+
+def decision_json(case: Case, end: End, turn: Turn, sequence: int, would_notify: tuple[str, ...]) -> bytes:
+    """A `schemas.decision.Decision` as JSON. Written as a plain dict: it is made for every event of a storm."""
+    alert, raw = case.alert, case.alert.raw
+    record: dict[str, Any] = {
+        "schema": 1,
+        "alert_id": alert.alert_id,
+        "fingerprint": alert.fingerprint,
+        "source": alert.source,
+        "name": alert.name,
+        "service": alert.service,
+        "environment": alert.environment,
+        "domain": alert.domain,
+        "status": alert.status.value,
+        "severity": case.severity.value,
+        "outcome": end.outcome.value,
+        "reason": {"code": end.why.value, "text": end.text, "facts": end.facts},
+        "incident_id": case.incident.incident_id
+        if case.incident is not None
+        else (case.row.incident_id or None if case.row is not None else None),
+        "summary": alert.summary,
+        "stages": [{"name": name, "reason": reason, "facts": facts} for name, reason, facts in case.stages],
+        "received_at": alert.received_at,
+        "decided_at": from_ms(turn.now),
+        "deadline": alert.deadline,
+        "raw": {"topic": raw.topic, "partition": raw.partition, "offset": raw.offset, "index": raw.index},
+        "sequence": sequence,
+    }
+    if end.outcome is Outcome.SUPPRESSED:
+        record["would_notify"] = would_notify
+    if case.would_suppress is not None:
+        would = case.would_suppress
+        record["would_suppress"] = {"code": would.why.value, "text": would.text, "facts": would.facts}
+    return ENCODE(record)
+
+
+def incident_message(row: IncidentRow, turn: Turn, listed: int = LISTED_ALERTS) -> Incident:
+    """The incident as consumers read it."""
+    return Incident(
+        incident_id=row.incident_id,
+        revision=row.revision,
+        domain=row.domain,
+        status=IncidentStatus(row.status),
+        severity=Severity(row.severity),
+        service=row.service,
+        environment=row.environment,
+        title=row.title,
+        summary=row.summary,
+        confidence=row.confidence,
+        provenance="rules",
+        alerts=[
+            member_message(fingerprint, member, row)
+            for fingerprint in reversed(row.members[-listed:])
+            if (member := ALERTS.get(turn.state, fingerprint)) is not None
+        ],
+        alert_count=row.total,
+        runbooks=runbook_matches(row),
+        parent=row.parent or None,
+        silence=Reason(code=row.silence_code, text=row.silence_text) if row.silence_code else None,
+        opened_at=from_ms(row.opened_at),
+        updated_at=from_ms(row.updated_at),
+        resolved_at=from_ms(row.resolved_at) if row.resolved_at else None,
+        acknowledged_at=from_ms(row.acknowledged_at) if row.acknowledged_at else None,
+        acknowledged_by=row.acknowledged_by or None,
+        resolved_by=row.resolved_by or None,
+        deadline=from_ms(row.deadline),
+        respond_by=from_ms(row.respond_by) if row.respond_by else None,
+        notified=[Notified(receiver=one[0], at=from_ms(one[1]), reason=one[2], attempt=one[3]) for one in row.notified],
+        timeline=[TimelineEntry(at=from_ms(one[0]), what=one[1], by=one[2]) for one in row.timeline],
+    )
+
+
+def member_message(fingerprint: str, member: AlertRow, incident: IncidentRow) -> IncidentAlert:
+    return IncidentAlert(
+        fingerprint=fingerprint,
+        name=member.name,
+        service=member.service,
+        severity=Severity(member.severity),
+        status="firing" if member.firing and incident.status not in ("resolved", "false_positive") else "resolved",
+        count=member.count,
+        first_at=from_ms(member.first_at or incident.opened_at),
+        last_at=from_ms(member.last_at or incident.opened_at),
+    )
+
+
+def publish(row: IncidentRow, turn: Turn) -> Incident:
+    """The next revision; the row is kept by the caller."""
+    row.revision += 1
+    row.publish_due = 0
+    INCIDENTS.put(turn.state, row.incident_id, row)
+    return incident_message(row, turn)

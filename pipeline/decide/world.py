@@ -1,0 +1,63 @@
+"""The world of a decision: rules and reference data as of now, rebuilt only when a reference topic moved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, TypeVar
+
+from pydantic import BaseModel
+
+from agents.case import Whom, World
+from agents.noise.rules import NoiseRules
+from agents.runbooks import RunbookIndex
+from agents.topology import Graph
+from schemas.rule import Rule
+from schemas.runbook import Runbook
+from schemas.silence import Silence
+from schemas.topology import Service
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Tables(Protocol):
+    """Compacted topics as tables: the newest value of each key, and the offset that they are as of."""
+
+    def table(self, topic: str) -> Mapping[str, BaseModel]: ...
+    def version(self, topic: str) -> int: ...
+
+
+class WorldView:
+    """Callable that gives the world; `tables` may be moved on between batches."""
+
+    def __init__(self, rules: NoiseRules, whom: Whom, backup: Callable[[str], str | None], tables: Tables) -> None:
+        self.tables = tables
+        self.world = World(rules, Graph(), (), (), (), (), RunbookIndex(), whom, backup)
+        self.versions: dict[str, int] = {}
+
+    def __call__(self) -> World:
+        return self.world
+
+    def refresh(self) -> None:
+        """Take in what the reference topics say now."""
+        world = self.world
+        if self.moved("topology"):
+            world.graph = Graph(self.all("topology", Service), self.versions["topology"])
+        if self.moved("silences"):
+            world.silences = tuple(self.all("silences", Silence))
+        if self.moved("runbooks"):
+            world.runbooks = RunbookIndex(self.all("runbooks", Runbook))
+        if self.moved("rules"):
+            rules = self.all("rules", Rule)
+            world.significance = tuple(rule for rule in rules if rule.kind == "significance")
+            world.false_p1 = tuple(rule for rule in rules if rule.kind == "false_p1")
+            world.severity_rules = tuple(rule for rule in rules if rule.kind == "severity")
+
+    def moved(self, topic: str) -> bool:
+        version = self.tables.version(topic)
+        if self.versions.get(topic) == version:
+            return False
+        self.versions[topic] = version
+        return True
+
+    def all(self, topic: str, model: type[Model]) -> Sequence[Model]:
+        return [value for _, value in sorted(self.tables.table(topic).items()) if isinstance(value, model)]
