@@ -1,7 +1,8 @@
 """The state of one task: bytes to bytes in memory, with undo for the transaction in hand and timers as rows.
 
 Keys that begin with a zero byte belong to the engine: `\\x00T<due, 13 digits>|<name>|<key>` is a timer, `\\x00P<topic>` the next
-offset to read of an input. Both are rows like any other, so the changelog brings timers and positions back together with what they stand beside.
+offset to read of an input. Both are rows like any other, so the changelog brings timers and positions back together with what they
+stand beside.
 """
 
 from __future__ import annotations
