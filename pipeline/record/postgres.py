@@ -126,16 +126,8 @@ class EmbeddedPostgres:
         if account is not None:
             os.chown(self.data, account.uid, account.gid)
         # The socket's permissions guard the server: only its user and root get in, so no password is asked for.
-        command = [
-            programs / "initdb",
-            "--auth=trust",
-            "--encoding=UTF8",
-            "--locale=C",
-            "--no-sync",
-            "--username=postgres",
-            "-D",
-            self.data,
-        ]
+        options = ("--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--username=postgres", "-D", str(self.data))
+        command = [str(programs / "initdb"), *options]
         done = subprocess.run(command, capture_output=True, text=True, check=False, **run_as(account))
         if done.returncode != 0:
             raise PostgresFailed(f"initdb failed with status {done.returncode}: {done.stderr.strip()[-800:]}")

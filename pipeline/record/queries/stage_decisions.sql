@@ -1,0 +1,2 @@
+-- Where a batch of decisions lands before it is merged.
+CREATE TEMP TABLE staged_decisions (LIKE decisions) ON COMMIT DELETE ROWS;
