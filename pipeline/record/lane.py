@@ -56,7 +56,8 @@ class RecordLane:
         self._patience = patience
         self._short = {full_name(settings.topic_prefix, name): name for name in TOPICS}
         self._consumer = Consumer(settings.consumer())
-        self._owned: list[TopicPartition] = []
+        self._owned: list[TopicPartition] | None = None
+        """None while the group has not said."""
         self._placed = False
         """Whether the consumer stands where the database says."""
         self._next: dict[TablePartition, int] = {}
@@ -86,8 +87,8 @@ class RecordLane:
         while not self._stop.is_set():
             if time.monotonic() >= self._house_due:
                 self._keep_house(store)
-            if not self._placed:
-                self._place(store)
+            if not self._placed and self._owned is not None:
+                self._place(store, self._owned)
             batch = self._take()
             if batch:
                 self._keep(store, batch)
@@ -152,16 +153,17 @@ class RecordLane:
         consumer.pause(partitions)
 
     def _revoked(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        self._owned = []
+        self._owned = None
         self._placed = False
+        self._observer.ready(False, "waiting for partitions")
 
-    def _place(self, store: Store) -> None:
+    def _place(self, store: Store, partitions: Sequence[TopicPartition]) -> None:
         """Goes where the database says: behind the last record stored, or to the beginning of a partition it does not know."""
         with self._patience.watching(store.connection):
             positions = store.positions()
         self._next = {}
         targets = []
-        for owned in self._owned:
+        for owned in partitions:
             offset = positions.get((self._short[owned.topic], owned.partition))
             targets.append(TopicPartition(owned.topic, owned.partition, OFFSET_BEGINNING if offset is None else offset))
             if offset is not None:
@@ -248,7 +250,7 @@ class RecordLane:
         if time.monotonic() < self._lag_due:
             return
         self._lag_due = time.monotonic() + 1.0
-        for position in self._consumer.position(self._owned):
+        for position in self._consumer.position(self._owned or []):
             _, end = self._consumer.get_watermark_offsets(position, cached=True)
             behind = max(end - position.offset, 0) if end >= 0 and position.offset >= 0 else 0
             self._observer.lag(self._short[position.topic], position.partition, behind)

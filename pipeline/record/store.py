@@ -128,12 +128,19 @@ class Store:
         return 0
 
     def _set_aside(self, row: Row, error: psycopg.Error, stored: dict[str, int], now: datetime) -> int:
-        where = {"topic": row.record.topic, "partition": row.record.partition, "offset": row.record.offset, "error": str(error)[:500]}
+        where = {
+            "topic": row.record.topic,
+            "partition": row.record.partition,
+            "offset": row.record.offset,
+            "error": error.diag.message_primary,
+        }
         if row.table == "unreadable":
             log.error("record_dropped", **where)
             return 1
         log.warning("record_refused", **where)
-        aside = unreadable_row(self._cluster, row.record, when_recorded(row.record, now), f"{row.table} refused it: {error}")
+        aside = unreadable_row(
+            self._cluster, row.record, when_recorded(row.record, now), f"{row.table} refused it: {error.diag.message_primary}"
+        )
         return self._put([aside], stored, now)
 
     def _bulk(self, rows: Iterable[Row]) -> None:
