@@ -1,7 +1,7 @@
 """Correlate: join the open incident that best explains an alert, or open a new one.
 
-First form: service, topology distance and time. Each incident keeps the services that explain all its members; relatedness falls with the mean
-number of hops to the best of them and with the time since the last member (figures from a study on ITBench incidents, see NoiseRules).
+First form: service, topology distance and time. Each incident keeps the services that explain all its members; relatedness falls with
+the mean number of hops to the best of them and with the time since the last member (figures from a study on ITBench, see NoiseRules).
 """
 
 from __future__ import annotations

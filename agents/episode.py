@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agents.case import Case, End, Turn
 from agents.correlate import join_parent, settle, tell_ended
-from agents.incidents import load, member_cleared, note, publish_soon, resolve, tell, withdraw
+from agents.incidents import count_soon, load, member_cleared, note, publish_soon, resolve, tell, withdraw
 from agents.noise.flap import note_clear
 from agents.noise.rules import DAY
 from agents.reasons import Why
@@ -18,8 +18,8 @@ FORGET_CHECK = DAY
 
 def fires(case: Case, turn: Turn, ended: End | None) -> End:
     """Keep a firing event. `ended` is None when no stage held it back: then it gets its incident and its page."""
+    swapped = case.row is not None and not case.row.fires and not case.row.firing and bool(case.row.source_ended)
     alert, row = case.alert, begin(case, turn)
-    swapped = case.row is not None and not case.row.fires and not case.row.firing and bool(row.source_ended)
     if ended is None:
         row.suppressed, row.suppressed_text, row.suppressed_by = "", "", ""
         if swapped and row.severity == Severity.P1 and alert.started_at is not None and to_ms(alert.started_at) <= row.source_ended:
@@ -28,6 +28,8 @@ def fires(case: Case, turn: Turn, ended: End | None) -> End:
         else:
             ended = settle(case, turn, row)
         HELD.delete(turn.state, alert.fingerprint)
+    elif ended.why is Why.REPEAT:
+        count_soon(turn, row.incident_id)
     elif ended.why is Why.PARENT_P1 and case.incident is not None:
         row.suppressed = ""
         join_parent(case, turn, row, case.incident)

@@ -1,11 +1,14 @@
-"""The life of an incident: opened, joined, told, acknowledged, resolved, reopened. Pure changes of rows; what to tell is asked for on the turn."""
+"""The life of an incident: opened, joined, told, acknowledged, resolved, reopened.
+
+Pure changes of rows; what to tell is asked for on the turn.
+"""
 
 from __future__ import annotations
 
 from hashlib import blake2b
 
 from agents.case import Tell, Turn
-from agents.rows import ALERTS, CAUSES, INCIDENTS, OPEN_P1, AlertRow, IncidentRow, Refs
+from agents.rows import ALERTS, CAUSES, INCIDENTS, OPEN_P1, UNCOUNTED, AlertRow, IncidentRow, Refs
 from agents.state import Store
 from schemas.base import Severity
 from schemas.effect import Transition
@@ -129,6 +132,14 @@ def publish_soon(turn: Turn, row: IncidentRow) -> None:
     if row.publish_due <= turn.now:
         row.publish_due = turn.now + round(turn.world.rules.publish_gap_s * 1000)
         turn.at(row.publish_due, "publish", row.incident_id)
+
+
+def count_soon(turn: Turn, incident_id: str) -> None:
+    """A repeat came: the published counts follow within the gap. Touches no incident row, since most of a storm is repeats."""
+    mark = UNCOUNTED + incident_id.encode()
+    if turn.state.get(mark) is None:
+        turn.state.put(mark, b"1")
+        turn.at(turn.now + round(turn.world.rules.count_gap_s * 1000), "count", incident_id)
 
 
 def reopen(turn: Turn, row: IncidentRow, alert: AlertRow, fingerprint: str) -> None:

@@ -140,4 +140,6 @@ OPEN_P1 = Store("p1", Refs)
 """Open incidents with a P1 that fires on a service. Key: domain|service."""
 CHANGES = Store("change", ChangesRow)
 CAPS = Store("cap", CapRow)
+UNCOUNTED = b"uncounted|"
+"""Prefix of the mark of an incident whose repeats are not yet on its published revision; followed by the incident id."""
 SEQUENCE = Store("sequence", Counter)

@@ -1,8 +1,8 @@
 """The order of the alert stages, to be read aloud.
 
 A firing event: is it said again in the same words? What do we know of its service? How urgent is it? Does it come after its own resolve?
-Does it only repeat? Is it silenced, not from production, too small, a known false P1, flapping, explained by a parent? If nothing held it back,
-it joins or opens an incident, and people are told. A resolve: is it of an earlier episode? If not, it ends the present one.
+Does it only repeat? Is it silenced, not from production, too small, a known false P1, flapping, explained by a parent? If nothing held
+it back, it joins or opens an incident, and people are told. A resolve: is it of an earlier episode? If not, it ends the present one.
 """
 
 from __future__ import annotations

@@ -48,6 +48,7 @@ class NoiseRules(BaseModel):
     reopen_window_s: float = Field(default=600, ge=0, description="The same alert back within this time reopens its incident.")
     release_check_s: float = Field(default=30, ge=1, description="How often a suppressed alert that still fires is looked at again.")
     publish_gap_s: float = Field(default=1, ge=0, description="Small changes of an incident are published together this often.")
+    count_gap_s: float = Field(default=30, ge=0, description="Repeats are counted on the published incident this often.")
     update_gap_s: float = Field(default=60, ge=0, description="At most one update message an incident in this time.")
     parent_page_grace_s: float = Field(
         default=15, ge=0, description="A P1 child pages by itself when its parent's page is not delivered by then."

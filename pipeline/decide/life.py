@@ -17,7 +17,7 @@ from agents.incidents import (
     withdraw,
 )
 from agents.reasons import Why
-from agents.rows import ALERTS, HELD, AlertRow, IncidentRow
+from agents.rows import ALERTS, HELD, UNCOUNTED, AlertRow, IncidentRow
 from pipeline.stages import judge_again
 from schemas.alert import Alert, RawCoordinates
 from schemas.base import AlertStatus, Severity, from_ms
@@ -50,6 +50,14 @@ def update_is_due(turn: Turn, incident_id: str, due: int) -> None:
 def publish_is_due(turn: Turn, incident_id: str, due: int) -> None:
     row = load(turn, incident_id)
     if row is not None and row.publish_due == due:
+        turn.publish.add(incident_id)
+
+
+def count_is_due(turn: Turn, incident_id: str) -> None:
+    turn.state.delete(UNCOUNTED + incident_id.encode())
+    row = load(turn, incident_id)
+    if row is not None and is_open(row):
+        row.updated_at = turn.now
         turn.publish.add(incident_id)
 
 
@@ -145,6 +153,8 @@ def fire(turn: Turn, name: str, key: str, due: int) -> None:
             update_is_due(turn, key, due)
         case "publish":
             publish_is_due(turn, key, due)
+        case "count":
+            count_is_due(turn, key)
         case "respond":
             response_is_due(turn, key, due)
         case "child_page":

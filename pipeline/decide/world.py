@@ -8,9 +8,11 @@ from typing import Protocol, TypeVar
 from pydantic import BaseModel
 
 from agents.case import Whom, World
+from agents.matching import InvalidExpression, check
 from agents.noise.rules import NoiseRules
 from agents.runbooks import RunbookIndex
 from agents.topology import Graph
+from schemas.base import Matcher
 from schemas.rule import Rule
 from schemas.runbook import Runbook
 from schemas.silence import Silence
@@ -29,7 +31,11 @@ class Tables(Protocol):
 class WorldView:
     """Callable that gives the world; `tables` may be moved on between batches."""
 
-    def __init__(self, rules: NoiseRules, whom: Whom, backup: Callable[[str], str | None], tables: Tables) -> None:
+    def __init__(
+        self, rules: NoiseRules, whom: Whom, backup: Callable[[str], str | None], tables: Tables, report: Callable[[str, str], None]
+    ) -> None:
+        """`report(id, error)` hears of a silence or rule that cannot be used."""
+        self.report = report
         self.tables = tables
         self.world = World(rules, Graph(), (), (), (), (), RunbookIndex(), whom, backup)
         self.versions: dict[str, int] = {}
@@ -43,14 +49,23 @@ class WorldView:
         if self.moved("topology"):
             world.graph = Graph(self.all("topology", Service), self.versions["topology"])
         if self.moved("silences"):
-            world.silences = tuple(self.all("silences", Silence))
+            world.silences = tuple(one for one in self.all("silences", Silence) if self.usable(one.silence_id, one.matchers))
         if self.moved("runbooks"):
             world.runbooks = RunbookIndex(self.all("runbooks", Runbook))
         if self.moved("rules"):
-            rules = self.all("rules", Rule)
+            rules = [one for one in self.all("rules", Rule) if self.usable(one.rule_id, one.matchers)]
             world.significance = tuple(rule for rule in rules if rule.kind == "significance")
             world.false_p1 = tuple(rule for rule in rules if rule.kind == "false_p1")
             world.severity_rules = tuple(rule for rule in rules if rule.kind == "severity")
+
+    def usable(self, what: str, matchers: Sequence[Matcher]) -> bool:
+        """Whether its expressions compile; one that does not is reported and left out: unsure means tell."""
+        try:
+            check(matchers)
+        except InvalidExpression as error:
+            self.report(what, str(error))
+            return False
+        return True
 
     def moved(self, topic: str) -> bool:
         version = self.tables.version(topic)
