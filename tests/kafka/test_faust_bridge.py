@@ -10,7 +10,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from confluent_kafka import Producer
@@ -76,11 +75,6 @@ class Workers:
         while not condition():
             assert time.monotonic() < until, f"not within {seconds} s: {what}\n{self.log.read_text(errors='replace')[-4000:]}"
             time.sleep(0.05)
-
-
-@pytest.fixture
-def prefix() -> str:
-    return f"t{uuid4().hex[:8]}."
 
 
 @pytest.fixture
