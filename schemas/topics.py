@@ -58,7 +58,14 @@ CATALOGUE: tuple[Topic, ...] = (
     Topic("silences", "silences and maintenance windows", "silence id", Silence, partitions=1, retention_ms=None),
     Topic("intake.state", "input positions of the intake lane", "state key", None, retention_ms=None, public=False),
     Topic("decide.state", "changelog of the decide lane", "state key", None, retention_ms=None, public=False),
-    Topic("dead_letters", "original bytes of what could not be read or decided, with the reason in headers", "source", None, retention_ms=30 * DAY),
+    Topic(
+        "dead_letters",
+        "original bytes of what could not be read or decided, with the reason in headers",
+        "source",
+        None,
+        retention_ms=30 * DAY,
+        max_message_bytes=2_097_152,
+    ),
 )
 
 BY_NAME: dict[str, Topic] = {topic.name: topic for topic in CATALOGUE}
