@@ -12,6 +12,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from agents.noise.rules import NoiseRules
+from agents.normalize.mapping import FieldMapping
+from agents.notify.routes import NotifyConfig
 from pipeline.settings import Settings
 from pipeline.yaml_lines import check, read
 
@@ -29,6 +31,8 @@ class Config(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    notify: NotifyConfig = Field(default=NotifyConfig(), description="Receivers, and the routes that choose among them")
+    mappings: dict[str, FieldMapping] = Field(default={}, description="Source name to where the fields of its payloads lie")
     normalize: NormalizeConfig = NormalizeConfig()
     noise: NoiseRules = NoiseRules()
 

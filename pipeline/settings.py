@@ -16,6 +16,8 @@ from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
+OTHERS = {"FLUX_KAFKA_HOME", "FLUX_SUPERVISED", "FLUX_USER"}
+"""Names that are read elsewhere: the local Kafka's folder, the supervisor's mark on its workers, who is at the keyboard."""
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off"}
 
@@ -92,6 +94,13 @@ class Settings(BaseModel):
         pattern=r"^[A-Za-z0-9._-]*$",
         max_length=100,
     )
+    cluster_id: str | None = _setting(
+        "FLUX_KAFKA_CLUSTER_ID",
+        None,
+        "Names the cluster in the history, where not the brokers' own id is to be used",
+        "Use letters, digits, dots, dashes and underscores only",
+        pattern=r"^[A-Za-z0-9._-]{1,100}$",
+    )
     slot: int = _setting(
         "FLUX_SLOT",
         0,
@@ -158,6 +167,12 @@ class Settings(BaseModel):
         "Callers of the HTTP API must present it; unset means no check",
         "Give any text of 16 characters or more",
         min_length=16,
+    )
+    slack_signing_secret: SecretStr | None = _setting(
+        "SLACK_SIGNING_SECRET",
+        None,
+        "Proves that buttons pressed in Slack come from Slack",
+        "Copy it from the Slack application's settings",
     )
     metrics_host: str = _setting(
         "FLUX_METRICS_HOST", "127.0.0.1", "Address of /metrics, /health and /ready", "Give an address of this machine", min_length=1
@@ -357,7 +372,7 @@ def unknown_names(environ: Mapping[str, str] | None = None) -> list[tuple[str, s
     Not an error: Kubernetes puts FLUX_..._PORT variables of its own into pods. `FLUX_TEST_*` belongs to the tests.
     """
     environ = os.environ if environ is None else environ
-    known = set(BY_NAME) | {f"{entry.name}_FILE" for entry in CATALOGUE if entry.secret}
+    known = set(BY_NAME) | {f"{entry.name}_FILE" for entry in CATALOGUE if entry.secret} | OTHERS
     names = sorted(name for name in environ if name.startswith("FLUX_") and not name.startswith("FLUX_TEST_") and name not in known)
     return [(name, next(iter(difflib.get_close_matches(name, known, 1, 0.8)), None)) for name in names]
 

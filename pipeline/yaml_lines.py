@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import types
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,28 @@ class Document:
             if (*known, part) in self.lines:
                 known = (*known, part)
         return self.lines.get(known, 1)
+
+    def line_of_word(self, where: Where, message: str) -> int:
+        """The line of the value below `where` that a complaint speaks of: the rarest that it names, of those the last.
+
+        For rules over several parts (a route that names no receiver): what is wrong stands alone, what is right stands twice.
+        """
+        words = set(re.findall(r"[\w.-]+", message))
+        named = [(at, text) for at, text in self.texts() if at[: len(where)] == where and text in words]
+        if not named:
+            return self.line(where)
+        often = Counter(text for _, text in named)
+        rarest = min(often.values())
+        return self.line([at for at, text in named if often[text] == rarest][-1])
+
+    def texts(self) -> list[tuple[Where, str]]:
+        return [(where, value) for where in self.lines if isinstance(value := self._at(where), str)]
+
+    def _at(self, where: Where) -> Any:
+        value = self.value
+        for part in where:
+            value = value[part]
+        return value
 
 
 def read(path: Path, environ: Mapping[str, str] | None = None) -> Document:
@@ -147,7 +170,8 @@ def checked(document: Document, model: type[Model], value: Any, at: Where) -> Mo
         for item in error.errors(include_url=False, include_input=False):
             where = (*at, *item["loc"])
             what, fix = _complaint(item["type"], item["msg"], item["loc"], model)
-            problems.append(FileProblem(document.file, document.line(where), dotted(where), what, fix))
+            line = document.line_of_word(where, item["msg"]) if item["type"] == "value_error" else document.line(where)
+            problems.append(FileProblem(document.file, line, dotted(where), what, fix))
         problems.sort(key=lambda problem: problem.line)
         raise FileError(problems) from None
 

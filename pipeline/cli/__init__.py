@@ -1,0 +1,1 @@
+"""The command `fluxai`: a file for each subject."""
