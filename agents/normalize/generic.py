@@ -1,0 +1,379 @@
+"""Any JSON object: what can be read from it by the names that sources usually give to things."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from agents.normalize.alert_words import ENVIRONMENT_KEYS, HOST_KEYS, SERVICE_KEYS, SEVERITY_KEYS
+from agents.normalize.clean import is_secret
+from agents.normalize.dig import Obj, head, items, obj, pairs, plain_key, plain_keys, text
+from agents.normalize.items import FIRING, Event, Ignored, Item
+from agents.normalize.words import level_of, ranked, status_of
+from schemas.base import AlertStatus
+
+NAME_KEYS = (
+    "alertname",
+    "alerttitle",
+    "rulename",
+    "monitorname",
+    "checkname",
+    "triggername",
+    "conditionname",
+    "problemtitle",
+    "problemname",
+    "alarmname",
+    "incidentname",
+    "incidenttitle",
+    "eventname",
+    "eventtitle",
+    "policyname",
+    "title",
+    "subject",
+    "name",
+    "problem",
+    "alert",
+    "alarm",
+    "check",
+    "rule",
+    "monitor",
+    "shortdescription",
+    "headline",
+    "summary",
+    "displayname",
+    "message",
+    "msg",
+    "event",
+    "text",
+    "description",
+    "reason",
+    "error",
+    "metric",
+    "metricname",
+    "details",
+)
+STATUS_KEYS = (
+    "status",
+    "state",
+    "alertstate",
+    "alertstatus",
+    "newstate",
+    "currentstate",
+    "newstatus",
+    "currentstatus",
+    "incidentstatus",
+    "eventstatus",
+    "checkstatus",
+    "monitorstatus",
+    "problemstate",
+    "alertaction",
+    "eventaction",
+    "action",
+    "transition",
+    "notificationtype",
+    "eventtype",
+    "alerttype",
+    "event",
+    "type",
+    "event_type",
+    "phase",
+    "health",
+    "condition",
+    "severity",
+)
+TIME_KEYS = (
+    "startsat",
+    "startedat",
+    "starttime",
+    "started",
+    "start",
+    "firedat",
+    "firstseen",
+    "firstseenat",
+    "firstoccurrence",
+    "triggeredat",
+    "triggertime",
+    "triggered",
+    "openedat",
+    "openat",
+    "opened",
+    "raisedat",
+    "occurredat",
+    "occurred",
+    "happenedat",
+    "detectedat",
+    "begin",
+    "beginat",
+    "activeat",
+    "createdat",
+    "createdon",
+    "created",
+    "creationtime",
+    "createtime",
+    "eventtime",
+    "eventtimestamp",
+    "alerttime",
+    "incidenttime",
+    "timestamp",
+    "atimestamp",
+    "ts",
+    "datetime",
+    "time",
+    "date",
+    "receivedat",
+    "lastreceived",
+    "updatedat",
+    "timestampms",
+    "epoch",
+    "clock",
+)
+END_KEYS = (
+    "endsat",
+    "endedat",
+    "endtime",
+    "ended",
+    "resolvedat",
+    "resolvedtime",
+    "closedat",
+    "recoveredat",
+    "recoverytime",
+    "clearedat",
+    "finishedat",
+)
+KEY_KEYS = (
+    "dedupkey",
+    "dedupekey",
+    "deduplicationkey",
+    "dedupid",
+    "fingerprint",
+    "aggregationkey",
+    "correlationid",
+    "correlationkey",
+    "incidentkey",
+    "alertkey",
+    "alias",
+    "alertid",
+    "incidentid",
+    "problemid",
+    "issueid",
+    "uniqueid",
+    "uuid",
+    "monitorid",
+    "checkid",
+    "ruleid",
+    "id",
+)
+URL_KEYS = (
+    "url",
+    "link",
+    "href",
+    "alerturl",
+    "incidenturl",
+    "generatorurl",
+    "dashboardurl",
+    "permalink",
+    "htmlurl",
+    "weburl",
+    "eventurl",
+    "detailsurl",
+)
+SUMMARY_KEYS = (
+    "summary",
+    "message",
+    "msg",
+    "text",
+    "description",
+    "body",
+    "details",
+    "detail",
+    "reason",
+    "output",
+    "longdescription",
+    "content",
+)
+_NESTED = (
+    "alert",
+    "alarm",
+    "event",
+    "incident",
+    "issue",
+    "problem",
+    "monitor",
+    "check",
+    "trigger",
+    "data",
+    "body",
+    "payload",
+    "attributes",
+    "context",
+    "detail",
+    "details",
+    "rule",
+    "condition",
+    "annotations",
+    "labels",
+    "tags",
+    "metadata",
+    "resource",
+    "entity",
+    "host",
+    "service",
+    "info",
+    "customdetails",
+    "properties",
+    "fields",
+    "message",
+    "notification",
+    "result",
+    "params",
+)
+_STRONG_STATUS = frozenset(STATUS_KEYS) - {"event", "type", "action", "condition", "severity", "phase"}
+_BRACKETED = re.compile(
+    r"^\s*\[?(?P<word>FIRING|RESOLVED|PROBLEM|RECOVERY|OK|CRITICAL|WARNING|ALERT|DOWN|UP|TRIGGERED|RECOVERED)(?::\d+)?\]?[\s:-]+",
+    re.IGNORECASE,
+)
+
+
+def read_generic(payload: Obj, source: str) -> Item:
+    """An event, or why there is nothing in the object to tell: it has neither a title, nor a severity, nor a status."""
+    levels = _layers(payload)
+    name = _find(levels, NAME_KEYS, _title_like)
+    severity = _find(levels, SEVERITY_KEYS, _severity_like)
+    status = _status(levels)
+    if not name and not severity and status is None:
+        return Ignored("nothing that reads like an alert: no title, no severity and no status")
+    if status is None:
+        marked = _BRACKETED.match(name)
+        status = status_of(marked["word"]) if marked else None
+    host = _find(levels, HOST_KEYS)
+    service = _find(levels, SERVICE_KEYS) or host
+    labels = _labels(payload, levels)
+    key = _key(levels, payload, name, service)
+    return Event(
+        source=source,
+        name=name or f"{service} {severity}".strip() or "alert",
+        status=FIRING if status is None else status,
+        service=service,
+        environment=_find(levels, ENVIRONMENT_KEYS),
+        severity=severity,
+        level=ranked(severity) if _ranks(levels) else level_of(severity),
+        started_at=_find(levels, TIME_KEYS) or None,
+        ended_at=_find(levels, END_KEYS) or None,
+        summary=_find(levels, SUMMARY_KEYS) or name,
+        labels=labels,
+        annotations={
+            key: value for key, value in payload.items() if key not in labels and value not in (None, "", [], {}) and not is_secret(key)
+        },
+        url=_find(levels, URL_KEYS),
+        key=key,
+        origin=payload,
+        flags=() if status is not None else ("status_assumed",),
+    )
+
+
+def _layers(payload: Obj) -> list[Obj]:
+    """The object and the objects in it that usually hold the rest, outermost first, with plain keys; two levels deep."""
+    found = [plain_keys(payload)]
+    for depth in range(2):
+        for layer in list(found) if depth == 0 else found[1:]:
+            for key in _NESTED:
+                inner = layer.get(key)
+                tags = (
+                    inner
+                    if isinstance(inner, dict)
+                    else pairs(inner)
+                    if key in ("tags", "labels", "fields") and isinstance(inner, list | str)
+                    else next(iter(x for x in items(inner) if isinstance(x, dict)), None)
+                )
+                if isinstance(tags, dict) and tags and len(found) < 24:
+                    plain = plain_keys(tags)
+                    if plain not in found:
+                        found.append(plain)
+    return found
+
+
+def _find(layers: list[Obj], keys: tuple[str, ...], fits: Any = None) -> str:
+    for key in keys:
+        for layer in layers:
+            value = layer.get(key)
+            if value is None or isinstance(value, bool):
+                continue
+            written = head(value)
+            if written and (fits is None or fits(written)):
+                return written
+    return ""
+
+
+def _title_like(written: str) -> bool:
+    return (not written.replace(".", "").isdigit() and len(written) <= 4096 and status_of(written) is None) or len(written) > 24
+
+
+def _severity_like(written: str) -> bool:
+    return len(written) <= 40
+
+
+def _ranks(layers: list[Obj]) -> bool:
+    return any("priority" in layer and "severity" not in layer for layer in layers)
+
+
+def _status(layers: list[Obj]) -> AlertStatus | None:
+    """What the first key that names a state says. A boolean is one only where its key says of what."""
+    for key in STATUS_KEYS:
+        for layer in layers:
+            value = layer.get(key)
+            if isinstance(value, str | dict):
+                word = head(value)
+                found = status_of(word)
+                if found is not None and (key in _STRONG_STATUS or len(word) <= 40):
+                    return found
+    for layer in layers:
+        for key, meaning in (
+            ("resolved", True),
+            ("isresolved", True),
+            ("recovered", True),
+            ("firing", False),
+            ("active", False),
+            ("isactive", False),
+            ("triggered", False),
+            ("isopen", False),
+            ("up", True),
+            ("healthy", True),
+            ("ok", True),
+        ):
+            value = layer.get(key)
+            if isinstance(value, bool):
+                return AlertStatus.RESOLVED if value is meaning else AlertStatus.FIRING
+    return None
+
+
+def _labels(payload: Obj, layers: list[Obj]) -> dict[str, Any]:
+    """Label objects and tag lists of the payload become labels; so do the plain facts that name a thing."""
+    found: dict[str, Any] = {}
+    for key, value in payload.items():
+        if plain_key(key) in ("labels", "tags", "dimensions", "attributes"):
+            found.update(
+                {
+                    name: item
+                    for name, item in pairs(value).items()
+                    if text(item) and len(text(item)) <= 1024 and len(name) <= 128 and not is_secret(name)
+                }
+            )
+    host = _find(layers, HOST_KEYS[:8])
+    if host and "host" not in found:
+        found["host"] = host[:1024]
+    return found
+
+
+def _key(layers: list[Obj], payload: Obj, name: str, service: str) -> list[str]:
+    """The source's own id where the payload has one, else name and place. An id alone may be the event's, so the name stays in the key."""
+    own = next((text(layer[key]) for key in KEY_KEYS[:-1] for layer in layers if text(layer.get(key))), "")
+    if own:
+        return ["id", own]
+    host = _find(layers, HOST_KEYS)
+    marked = _BRACKETED.sub("", name)
+    labels = sorted(
+        f"{key}={text(value)}"
+        for key, value in pairs(obj(payload).get("labels")).items()
+        if plain_key(key) not in SEVERITY_KEYS and text(value)
+    )
+    return ["named", marked, service, host, _find(layers, ENVIRONMENT_KEYS), *labels]

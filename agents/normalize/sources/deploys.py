@@ -1,0 +1,542 @@
+"""Changes: deploy, release and pipeline events of GitHub, GitLab, Bitbucket, Argo CD, Flux, Kubernetes, Jenkins, Azure DevOps, Vercel,
+Netlify, Heroku, CircleCI, Octopus, LaunchDarkly and plain deploy notices. Other messages of the same tools are ignored, security and
+health alerts among them are alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from agents.normalize.alert_words import environment_in, service_in, severity_in
+from agents.normalize.dig import Obj, at, first, first_value, obj, plain_keys
+from agents.normalize.items import FIRING, RESOLVED, Deed, Event, Ignored, Item, Source
+from agents.normalize.words import status_or_firing
+
+
+def _is_github(payload: Obj) -> bool:
+    return ("repository" in payload and "sender" in payload) or ("zen" in payload and "hook" in payload)
+
+
+def _github(payload: Obj, now_ms: int) -> list[Item]:
+    repository = first(payload, "repository.full_name", "repository.name")
+    name = first(payload, "repository.name")
+    author = first(payload, "sender.login")
+    deployment, release, run = obj(payload.get("deployment")), obj(payload.get("release")), obj(payload.get("workflow_run"))
+    if deployment:
+        status = obj(payload.get("deployment_status"))
+        return [
+            Deed(
+                "github",
+                title=" ".join(
+                    filter(
+                        None,
+                        (
+                            f"{repository} deployed" if not status else f"{repository} deployment {first(status, 'state')}",
+                            first(status, "description") or first(deployment, "description"),
+                        ),
+                    )
+                ),
+                service=name,
+                environment=first(status, "environment") or first(deployment, "environment"),
+                author=first(deployment, "creator.login") or author,
+                version=first(deployment, "ref", "sha"),
+                url=first(status, "target_url", "environment_url") or first(deployment, "url"),
+                happened_at=first_value(status, "created_at") or first_value(deployment, "created_at"),
+                key=[repository, "deployment", first(deployment, "id"), first(status, "id")],
+                origin=payload,
+            )
+        ]
+    if release:
+        return [
+            Deed(
+                "github",
+                title=first(release, "name", "tag_name"),
+                service=name,
+                author=first(release, "author.login") or author,
+                version=first(release, "tag_name"),
+                url=first(release, "html_url"),
+                happened_at=first_value(release, "published_at", "created_at"),
+                key=[repository, "release", first(release, "id")],
+                origin=payload,
+            )
+        ]
+    if run:
+        if first(run, "conclusion") and "deploy" in (first(run, "name") + first(run, "path")).lower():
+            return [
+                Deed(
+                    "github",
+                    title=f"{first(run, 'name')}: {first(run, 'conclusion')}",
+                    service=name,
+                    author=author,
+                    version=first(run, "head_sha"),
+                    url=first(run, "html_url"),
+                    happened_at=first_value(run, "updated_at"),
+                    key=[repository, "run", first(run, "id")],
+                    origin=payload,
+                )
+            ]
+        return [Ignored("a GitHub workflow run that deploys nothing")]
+    if "ref" in payload and "commits" in payload:
+        return [
+            Deed(
+                "github",
+                title=first(payload, "head_commit.message") or f"push to {first(payload, 'ref')}",
+                kind="config",
+                service=name,
+                author=first(payload, "pusher.name") or author,
+                version=first(payload, "after"),
+                url=first(payload, "compare"),
+                happened_at=first_value(payload, "head_commit.timestamp"),
+                key=[repository, "push", first(payload, "after"), first(payload, "ref")],
+                origin=payload,
+            )
+        ]
+    alert = obj(payload.get("alert"))
+    if alert:
+        title = first(
+            alert, "security_advisory.summary", "rule.description", "secret_type_display_name", "rule.name", "affected_package_name"
+        )
+        return [
+            Event(
+                "github",
+                name=title or "security alert",
+                status=RESOLVED if first(alert, "state") in ("fixed", "dismissed", "resolved", "closed", "auto_dismissed") else FIRING,
+                service=name,
+                severity=first(
+                    alert,
+                    "security_advisory.severity",
+                    "security_vulnerability.severity",
+                    "rule.security_severity_level",
+                    "rule.severity",
+                    "severity",
+                ),
+                started_at=first_value(alert, "created_at"),
+                url=first(alert, "html_url"),
+                summary=title,
+                labels={"repository": repository},
+                key=[repository, title, first(alert, "number", "id")],
+                origin=payload,
+            )
+        ]
+    return [Ignored("a GitHub event that is neither an alert nor a deployment")]
+
+
+def _is_gitlab(payload: Obj) -> bool:
+    return "object_kind" in payload
+
+
+def _gitlab(payload: Obj, now_ms: int) -> list[Item]:
+    kind = first(payload, "object_kind")
+    project = first(payload, "project.path_with_namespace", "project.name", "project_name", "repository.name")
+    attributes = obj(payload.get("object_attributes"))
+    service = first(payload, "project.name", "repository.name") or project
+    if kind in ("deployment", "release"):
+        return [
+            Deed(
+                "gitlab",
+                title=first(payload, "commit_title", "name", "description") or f"{kind} {first(payload, 'status', 'action')}",
+                service=service,
+                environment=first(payload, "environment"),
+                author=first(payload, "user.username", "user.name"),
+                version=first(payload, "short_sha", "tag", "ref"),
+                url=first(payload, "deployable_url", "url"),
+                happened_at=first_value(payload, "status_changed_at", "released_at", "created_at"),
+                key=[project, kind, first(payload, "deployment_id", "id"), first(payload, "status", "action")],
+                origin=payload,
+            )
+        ]
+    if kind in ("push", "tag_push"):
+        return [
+            Deed(
+                "gitlab",
+                title=first(payload, "commits.0.title", "commits.0.message") or f"push to {first(payload, 'ref')}",
+                kind="config",
+                service=service,
+                author=first(payload, "user_username", "user_name"),
+                version=first(payload, "checkout_sha", "after"),
+                url=first(payload, "commits.0.url"),
+                happened_at=first_value(payload, "commits.0.timestamp"),
+                key=[project, kind, first(payload, "after")],
+                origin=payload,
+            )
+        ]
+    if kind == "pipeline":
+        return [
+            Deed(
+                "gitlab",
+                title=f"pipeline {first(attributes, 'status')}",
+                service=service,
+                author=first(payload, "user.username"),
+                version=first(attributes, "sha"),
+                environment=first(payload, "builds.0.environment.name"),
+                url=first(attributes, "url"),
+                happened_at=first_value(attributes, "finished_at", "created_at"),
+                key=[project, kind, first(attributes, "id"), first(attributes, "status")],
+                origin=payload,
+            )
+        ]
+    if kind == "alert":
+        return [
+            Event(
+                "gitlab",
+                name=first(attributes, "title"),
+                status=status_or_firing(first(attributes, "status")),
+                service=service,
+                severity=first(attributes, "severity"),
+                started_at=first_value(attributes, "started_at"),
+                url=first(attributes, "url"),
+                key=[project, first(attributes, "iid", "id")],
+                origin=payload,
+            )
+        ]
+    return [Ignored(f"a GitLab {kind} event")]
+
+
+def _is_argo(payload: Obj) -> bool:
+    app = payload.get("app") or payload.get("application")
+    return isinstance(app, dict) and ("status" in app or "spec" in app or "metadata" in app)
+
+
+def _argo(payload: Obj, now_ms: int) -> list[Item]:
+    app = obj(payload.get("app")) or obj(payload.get("application"))
+    name, health = first(app, "metadata.name"), first(app, "status.health.status")
+    state = obj(at(app, "status.operationState"))
+    if health in ("Degraded", "Missing"):
+        return [
+            Event(
+                "argocd",
+                name=f"Argo CD application {name} is {health}",
+                service=name,
+                severity=health,
+                started_at=first_value(app, "status.health.lastTransitionTime"),
+                summary=first(app, "status.health.message", "status.operationState.message"),
+                key=["health", name],
+                origin=payload,
+            )
+        ]
+    return [
+        Deed(
+            "argocd",
+            title=f"{name} sync {first(state, 'phase') or first(app, 'status.sync.status')}",
+            service=name,
+            environment=first(app, "spec.destination.namespace"),
+            author=first(state, "operation.initiatedBy.username"),
+            version=first(state, "syncResult.revision") or first(app, "status.sync.revision"),
+            happened_at=first_value(state, "finishedAt", "startedAt"),
+            key=[name, first(state, "startedAt", "finishedAt"), first(state, "phase")],
+            origin=payload,
+        )
+    ]
+
+
+def _is_kubernetes(payload: Obj) -> bool:
+    return isinstance(payload.get("involvedObject"), dict) and ("reason" in payload or "type" in payload)
+
+
+_ROLLOUT = frozenset(
+    ["ScalingReplicaSet", "SuccessfulRescale", "DeploymentRollback", "ReconciliationSucceeded", "upgrade", "info", "Progressing", "ArtifactUpToDate", "InstallSucceeded", "UpgradeSucceeded"]
+)
+
+
+def _kubernetes(payload: Obj, now_ms: int) -> list[Item]:
+    """Kubernetes Events and Flux CD notifications (which add `severity`)."""
+    about = obj(payload["involvedObject"])
+    reason, kind = first(payload, "reason"), first(payload, "type", "severity")
+    source = (
+        "flux_cd"
+        if "reportingController" in payload and "severity" in payload and "controller" in first(payload, "reportingController")
+        else "kubernetes"
+    )
+    if reason in _ROLLOUT:
+        return [
+            Deed(
+                source,
+                title=first(payload, "message"),
+                service=first(about, "name"),
+                environment="",
+                version=first(payload, "metadata.revision"),
+                kind="deploy" if reason != "SuccessfulRescale" else "config",
+                happened_at=first_value(payload, "lastTimestamp", "eventTime", "timestamp"),
+                key=[first(payload, "metadata.uid") or first(about, "name"), reason, first(payload, "lastTimestamp", "timestamp")],
+                origin=payload,
+            )
+        ]
+    if kind.lower() in ("normal", "info"):
+        return [Ignored(f"a normal Kubernetes event ({reason})")]
+    return [
+        Event(
+            source,
+            name=reason or "Kubernetes event",
+            service=first(about, "name"),
+            severity=kind,
+            summary=first(payload, "message"),
+            started_at=first_value(payload, "firstTimestamp", "eventTime", "timestamp", "lastTimestamp"),
+            labels={"namespace": first(about, "namespace"), "kind": first(about, "kind"), "object": first(about, "name")},
+            key=[first(about, "namespace"), first(about, "kind"), first(about, "name"), reason],
+            origin=payload,
+        )
+    ]
+
+
+def _deed(source: str, payload: Obj, **paths: tuple[str, ...]) -> Item:
+    """A change whose fields lie at the given paths; `title` may be missing where `action` is there."""
+
+    def get(field: str) -> str:
+        return first(payload, *paths.get(field, ()))
+
+    return Deed(
+        source,
+        title=get("title") or f"deployment {get('state')}".strip(),
+        kind="config" if source == "launchdarkly" else "deploy",
+        service=get("service"),
+        environment=get("environment"),
+        author=get("author"),
+        version=get("version"),
+        url=get("url"),
+        happened_at=first_value(payload, *paths.get("at", ())),
+        key=[get("id"), get("state")] if get("id") else None,
+        origin=payload,
+    )
+
+
+_Simple = tuple[str, Callable[[Obj], bool], dict[str, tuple[str, ...]]]
+_SIMPLE: tuple[_Simple, ...] = (
+    (
+        "vercel",
+        lambda p: str(p.get("type", "")).startswith("deployment") and "payload" in p,
+        dict(
+            title=("type",),
+            state=("type",),
+            service=("payload.name", "payload.deployment.name", "payload.project.name"),
+            environment=("payload.target",),
+            url=("payload.url", "payload.deployment.url"),
+            version=("payload.deployment.meta.githubCommitSha",),
+            at=("createdAt",),
+            id=("payload.deployment.id", "id"),
+        ),
+    ),
+    (
+        "netlify",
+        lambda p: "site_id" in p and "deploy_url" in p,
+        dict(
+            title=("title", "state"),
+            state=("state",),
+            service=("name",),
+            environment=("context",),
+            author=("committer",),
+            version=("commit_ref",),
+            url=("deploy_ssl_url", "url"),
+            at=("published_at", "updated_at"),
+            id=("id",),
+        ),
+    ),
+    (
+        "heroku",
+        lambda p: p.get("resource") in ("release", "build") and "webhook_metadata" in p,
+        dict(
+            title=("data.description",),
+            state=("action",),
+            service=("data.app.name",),
+            author=("actor.email", "data.user.email"),
+            version=("data.version",),
+            at=("data.created_at",),
+            id=("id",),
+        ),
+    ),
+    (
+        "circleci",
+        lambda p: p.get("type") in ("workflow-completed", "job-completed") and "pipeline" in p,
+        dict(
+            title=("workflow.name", "job.name"),
+            state=("workflow.status",),
+            service=("project.name",),
+            version=("pipeline.vcs.revision",),
+            author=("pipeline.trigger_parameters.gitlab.username",),
+            url=("workflow.url",),
+            at=("happened_at",),
+            id=("id",),
+        ),
+    ),
+    (
+        "jenkins",
+        lambda p: isinstance(p.get("build"), dict) and ("phase" in p["build"] or "full_url" in p["build"]),
+        dict(
+            title=("build.full_url", "name"),
+            state=("build.status", "build.phase"),
+            service=("name", "display_name"),
+            version=("build.scm.commit", "build.number"),
+            url=("build.full_url",),
+            at=("build.timestamp",),
+            id=("build.full_url",),
+        ),
+    ),
+    (
+        "azure_devops",
+        lambda p: "eventType" in p and "publisherId" in p,
+        dict(
+            title=("message.text", "detailedMessage.text"),
+            state=("eventType",),
+            service=(
+                "resource.release.releaseDefinition.name",
+                "resource.definition.name",
+                "resource.repository.name",
+                "resource.environment.release.releaseDefinition.name",
+            ),
+            environment=("resource.environment.name",),
+            version=("resource.release.name", "resource.buildNumber"),
+            at=("createdDate",),
+            id=("id",),
+        ),
+    ),
+    (
+        "octopus",
+        lambda p: isinstance(p.get("Payload"), dict) and "ServerUri" in p["Payload"],
+        dict(
+            title=("Payload.Event.Message",),
+            service=("Payload.Event.ProjectName",),
+            author=("Payload.Event.Username",),
+            at=("Timestamp", "Payload.Event.Occurred"),
+            id=("Payload.Event.Id",),
+        ),
+    ),
+    (
+        "launchdarkly",
+        lambda p: p.get("kind") in ("flag", "environment", "project", "segment") and "titleVerb" in p,
+        dict(
+            title=("title", "titleVerb"),
+            service=("name", "target.name"),
+            author=("member.email",),
+            url=("_links.site.href",),
+            at=("date",),
+            id=("_id",),
+        ),
+    ),
+    (
+        "bitbucket",
+        lambda p: "actor" in p and "repository" in p and ("push" in p or "commit_status" in p),
+        dict(
+            title=("commit_status.name", "push.changes.0.new.target.message"),
+            state=("commit_status.state",),
+            service=("repository.name",),
+            author=("actor.display_name", "actor.nickname"),
+            version=("push.changes.0.new.target.hash",),
+            url=("commit_status.url",),
+            at=("commit_status.updated_on", "push.changes.0.new.target.date"),
+            id=("push.changes.0.new.target.hash", "commit_status.key"),
+        ),
+    ),
+    (
+        "spinnaker",
+        lambda p: isinstance(p.get("details"), dict) and str(p["details"].get("type", "")).startswith("orca:"),
+        dict(
+            title=("content.execution.name",),
+            state=("content.execution.status",),
+            service=("details.application", "content.execution.application"),
+            at=("content.execution.startTime",),
+            id=("content.executionId",),
+        ),
+    ),
+    (
+        "terraform_cloud",
+        lambda p: "run_id" in p and "workspace_name" in p,
+        dict(
+            title=("run_message", "notifications.0.message"),
+            state=("notifications.0.run_status",),
+            service=("workspace_name",),
+            author=("run_created_by",),
+            url=("run_url",),
+            at=("run_created_at", "notifications.0.run_updated_at"),
+            id=("run_id",),
+        ),
+    ),
+)
+
+
+def _is_simple(payload: Obj) -> bool:
+    return any(matches(payload) for _, matches, _ in _SIMPLE) or _is_notice(payload)
+
+
+def _simple(payload: Obj, now_ms: int) -> list[Item]:
+    for source, matches, paths in _SIMPLE:
+        if matches(payload):
+            return [_deed(source, payload, **paths)]
+    plain = plain_keys(payload)
+    inner = obj(plain.get("deployment")) or obj(plain.get("deploy")) or obj(plain.get("release")) or obj(plain.get("change"))
+    body = {**plain, **plain_keys(inner)}
+    return [
+        Deed(
+            "deploy" if not first(plain, "source") else first(plain, "source")[:40],
+            title=first(body, "title", "message", "description", "summary", "name", "changelog"),
+            kind="config" if "config" in first(body, "type", "event", "kind").lower() else "deploy",
+            service=service_in(body) or first(body, "repository", "repo"),
+            environment=environment_in(body),
+            author=first(body, "author", "user", "deployedby", "deployer", "actor", "by"),
+            version=first(body, "version", "revision", "sha", "commit", "tag", "ref", "imagetag"),
+            url=first(body, "url", "link", "buildurl"),
+            happened_at=first_value(body, "happenedat", "timestamp", "finishedat", "deployedat", "time", "date", "createdat"),
+            key=[first(body, "deploymentid", "deployid", "id")] if first(body, "deploymentid", "deployid", "id") else None,
+            origin=payload,
+        )
+    ]
+
+
+def _is_notice(payload: Obj) -> bool:
+    """A plain notice that something was deployed or reconfigured: it says so, and tells a version, commit or author, and no severity."""
+    plain = plain_keys(payload)
+    kind = " ".join(first(plain, key) for key in ("event", "eventtype", "type", "kind", "action", "category")).lower()
+    says = any(
+        word in kind
+        for word in (
+            "deploy",
+            "release",
+            "rollout",
+            "rollback",
+            "config_change",
+            "configuration change",
+            "config-change",
+            "change_event",
+            "feature_flag",
+        )
+    )
+    tells = any(
+        key in plain
+        for key in (
+            "version",
+            "revision",
+            "sha",
+            "commit",
+            "commitsha",
+            "author",
+            "deployedby",
+            "deployer",
+            "deployment",
+            "deploymentid",
+            "changeid",
+            "gitsha",
+            "imagetag",
+        )
+    )
+    return says and tells and not severity_in(payload)
+
+
+GITHUB = Source("github", _is_github, _github)
+GITLAB = Source("gitlab", _is_gitlab, _gitlab)
+ARGOCD = Source("argocd", _is_argo, _argo, aliases=("argo", "argo_cd"))
+KUBERNETES = Source("kubernetes", _is_kubernetes, _kubernetes, aliases=("k8s", "flux_cd", "fluxcd"))
+DEPLOYS = Source(
+    "deploy",
+    _is_simple,
+    _simple,
+    aliases=(
+        "vercel",
+        "netlify",
+        "heroku",
+        "circleci",
+        "jenkins",
+        "azure_devops",
+        "octopus",
+        "launchdarkly",
+        "bitbucket",
+        "spinnaker",
+        "terraform_cloud",
+    ),
+)
