@@ -45,6 +45,8 @@ class Health:
         self._stale_s, self._clock = stale_s, clock
         self._turned = clock()
         self._waiting: dict[str, str] = {"start": "starting"}
+        self._healthy: Callable[[], bool] = lambda: self._clock() - self._turned < self._stale_s
+        self._why_not: Callable[[], str] = lambda: ""
         self._lock = threading.Lock()
         metrics.up.of(lane, str(slot)).set(1)
         metrics.ready.of(lane, str(slot)).set(0)
@@ -57,35 +59,45 @@ class Health:
         """Not ready because of `what` (a short name, "kafka", "restore"), until `has(what)`."""
         with self._lock:
             self._waiting[what] = why
-            self.metrics.ready.of(self.lane, str(self.slot)).set(0)
 
     def has(self, what: str) -> None:
         """`what` is there."""
         with self._lock:
             self._waiting.pop(what, None)
-            self.metrics.ready.of(self.lane, str(self.slot)).set(0 if self._waiting else 1)
 
     def started(self) -> None:
         """The worker has started; what it still waits for it has said by `waits`."""
         self.has("start")
 
+    def follow(self, healthy: Callable[[], bool], why_not: Callable[[], str]) -> None:
+        """Ask the worker itself at each look: whether its loop turns, and why it is not ready (empty when it is)."""
+        self._healthy, self._why_not = healthy, why_not
+
     @property
     def alive(self) -> bool:
-        return self._clock() - self._turned < self._stale_s
+        return self._healthy()
 
     @property
     def missing(self) -> dict[str, str]:
         """What is waited for, and why; empty when ready."""
         with self._lock:
-            return dict(self._waiting)
+            waiting = dict(self._waiting)
+        if why := self._why_not():
+            waiting["work"] = why
+        return waiting
+
+    def _show_ready(self) -> None:
+        self.metrics.ready.of(self.lane, str(self.slot)).set(0 if self.missing else 1)
 
     def answer(self, path: str) -> tuple[int, str, bytes]:
         """Status, content type and body of a GET."""
         if path == "/metrics":
+            self._show_ready()
             return 200, CONTENT_TYPE, self.metrics.text()
         if path == "/health":
-            status = "ok" if self.alive else f"the loop has not turned for {self._clock() - self._turned:.0f} s"
-            return _json(200 if self.alive else 503, {"status": status, "lane": self.lane, "slot": self.slot})
+            alive = self.alive
+            status = "ok" if alive else "the loop does not turn: restart this worker"
+            return _json(200 if alive else 503, {"status": status, "lane": self.lane, "slot": self.slot})
         if path == "/ready":
             missing = self.missing
             return _json(503 if missing else 200, {"ready": not missing, "waits_for": missing, "lane": self.lane, "slot": self.slot})

@@ -204,6 +204,16 @@ class LaneMetrics:
         self._asked: Tally[str] = Tally()
         self._verdicts: list[float] = []
         self._slack: list[float] = []
+        self._accounted = 0
+        self._open = 0
+
+    def read(self, events: int) -> None:
+        """Alert events of a committed batch; each must be accounted for by `decided` or `accounted`."""
+        self._open += events
+
+    def accounted(self, events: int) -> None:
+        """Alert events that rightly have no decision."""
+        self._accounted += events
 
     def decided(self, outcome: str, reason: str, received_ms: int, decided_ms: int, deadline_ms: int) -> None:
         """One decision: epoch milliseconds of the raw record, of the decision and of its deadline. Costs under 1 µs."""
@@ -229,6 +239,9 @@ class LaneMetrics:
             self.metrics.verdict_seconds.observe_all(self._verdicts)
             self.metrics.deadline_slack_seconds.observe_all(self._slack)
             self.metrics.deadline_misses.inc(sum(1 for left in self._slack if left < 0))
+        if self._open or self._slack or self._accounted:
+            self._open -= len(self._slack) + self._accounted
+            self.metrics.unaccounted.of(self.lane).set(self._open)
         self.discard()
 
     def discard(self) -> None:
@@ -238,3 +251,4 @@ class LaneMetrics:
         self._asked.clear()
         self._verdicts.clear()
         self._slack.clear()
+        self._accounted = 0
