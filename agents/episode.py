@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agents.case import Case, End, Turn
 from agents.correlate import join_parent, settle, tell_ended
-from agents.incidents import count_soon, load, member_cleared, note, publish_soon, resolve, tell, withdraw
+from agents.incidents import count_soon, knows, load, member_cleared, note, publish_soon, resolve, tell, withdraw
 from agents.noise.flap import note_clear
 from agents.noise.rules import DAY
 from agents.reasons import Why
@@ -50,7 +50,7 @@ def begin(case: Case, turn: Turn) -> AlertRow:
             alert.name, alert.service, alert.environment, alert.domain, alert.source, case.severity.value, forget_at=turn.now + FORGET_CHECK
         )
         turn.at(row.forget_at, "forget", alert.fingerprint)
-    if not row.firing:
+    if not row.firing or (row.incident_id and not row.suppressed and not knows(turn, row.incident_id)):
         row.firing, row.first_at, row.count, row.fires, row.severity = True, turn.now, 0, row.fires + 1, case.severity.value
         row.source_started = started
     elif case.severity.outranks(Severity(row.severity)):

@@ -8,7 +8,8 @@ from __future__ import annotations
 from hashlib import blake2b
 
 from agents.case import Tell, Turn
-from agents.rows import ALERTS, CAUSES, INCIDENTS, OPEN_P1, UNCOUNTED, AlertRow, IncidentRow, Refs
+from agents.noise.rules import DAY
+from agents.rows import ALERTS, CAUSES, CLOSED_MARK, INCIDENTS, OPEN_P1, UNCOUNTED, AlertRow, IncidentRow, Refs
 from agents.state import Store
 from schemas.base import Severity
 from schemas.effect import Transition
@@ -19,6 +20,8 @@ LISTED_P1 = 200
 LISTED_CAUSES = 64
 LISTED_REFS = 16
 CLOSED = ("resolved", "false_positive")
+PURGE_AFTER = DAY
+"""An incident that ended is forgotten by the lane after this (ms); the topics and the history keep it."""
 
 
 # -- reading and keeping -------------------------------------------------------------------------------------------------------------
@@ -38,6 +41,23 @@ def keep(turn: Turn) -> None:
     """Store every incident of the turn."""
     for incident_id, row in turn.touched.items():
         INCIDENTS.put(turn.state, incident_id, row)
+
+
+def purge(turn: Turn, incident_id: str) -> None:
+    """Forget an incident that ended long enough ago."""
+    row = load(turn, incident_id)
+    if row is None or is_open(row) or turn.now - row.resolved_at < PURGE_AFTER:
+        return
+    del turn.touched[incident_id]
+    INCIDENTS.delete(turn.state, incident_id)
+    for mark in (CLOSED_MARK, UNCOUNTED):
+        turn.state.delete(mark + incident_id.encode())
+
+
+def knows(turn: Turn, incident_id: str) -> bool:
+    """Whether the incident of a firing alert still stands for it: it is kept, and no person closed it meanwhile. Decodes nothing."""
+    key = incident_id.encode()
+    return turn.state.get(INCIDENTS.prefix + key) is not None and turn.state.get(CLOSED_MARK + key) is None
 
 
 def note(row: IncidentRow, now: int, what: str, by: str = "flux") -> None:
@@ -75,6 +95,7 @@ def open_incident(
         updated_at=turn.now,
         parent=parent,
         owner=alert.owner,
+        name=alert.name,
     )
     turn.touched[row.incident_id] = row
     nearest = sorted(turn.world.graph.upstream(place(alert), turn.world.rules.join_hops).items(), key=lambda item: item[1])
@@ -144,6 +165,7 @@ def count_soon(turn: Turn, incident_id: str) -> None:
 
 def reopen(turn: Turn, row: IncidentRow, alert: AlertRow, fingerprint: str) -> None:
     row.status, row.resolved_at, row.resolved_by = "open", 0, ""
+    turn.state.delete(CLOSED_MARK + row.incident_id.encode())
     row.acknowledged_at, row.acknowledged_by, row.paged_severity, row.silence_code, row.silence_text = 0, "", "", "", ""
     row.severity = alert.severity
     for service in row.causes:
@@ -275,12 +297,16 @@ def spin_off(turn: Turn, row: IncidentRow, children: list[tuple[str, AlertRow]],
 
 def resolve(turn: Turn, row: IncidentRow, *, by: str, status: str = "resolved") -> bool:
     """End the incident; True when people who were told are now told that it is over."""
+    services = {member.service for one in [*row.members, *row.p1_members] if (member := ALERTS.get(turn.state, one))} | {row.service}
+    if row.firing and status == "resolved":
+        turn.state.put(CLOSED_MARK + row.incident_id.encode(), b"1")
     row.status, row.resolved_at, row.resolved_by, row.updated_at = status, turn.now, by, turn.now
+    turn.at(turn.now + PURGE_AFTER, "purge", row.incident_id)
     row.firing, row.p1_members, row.update_due, row.respond_by, row.hold_until = 0, [], 0, 0, 0
     note(row, turn.now, status, by)
     for service in row.causes:
         drop_ref(turn, CAUSES, f"{row.domain}|{service}", row.incident_id)
-    for service in {row.service, *(member.service for one in row.members if (member := ALERTS.get(turn.state, one)))}:
+    for service in sorted(services):
         if service:
             drop_ref(turn, OPEN_P1, f"{row.domain}|{service}", row.incident_id)
     turn.publish.add(row.incident_id)

@@ -106,6 +106,8 @@ class IncidentRow(msgspec.Struct, array_like=True):
     last_join_at: int = 0
     inhibited: int = 0
     """Alerts held back because this incident explains them."""
+    name: str = ""
+    """Name of the alert that opened it."""
 
 
 class Refs(msgspec.Struct, array_like=True):
@@ -140,6 +142,8 @@ OPEN_P1 = Store("p1", Refs)
 """Open incidents with a P1 that fires on a service. Key: domain|service."""
 CHANGES = Store("change", ChangesRow)
 CAPS = Store("cap", CapRow)
+CLOSED_MARK = b"closed|"
+"""Prefix of the mark of an incident that a person resolved while its alerts still fired; followed by the incident id."""
 UNCOUNTED = b"uncounted|"
 """Prefix of the mark of an incident whose repeats are not yet on its published revision; followed by the incident id."""
 SEQUENCE = Store("sequence", Counter)

@@ -17,9 +17,9 @@ TOP = 3
 FLOOR = 0.35
 K1, B = 1.2, 0.75
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-STOP = frozenset(
-    ["the", "a", "an", "of", "on", "in", "is", "are", "was", "for", "to", "and", "or", "with", "at", "by", "from", "than", "above", "below", "over", "under", "high", "low", "alert", "alerts", "service", "host", "more", "less", "not", "no", "has", "have", "its", "it", "this", "that", "been", "be", "as"]
-)
+COMMON = """the a an of on in is are was for to and or with at by from than above below over under high low alert alerts service host
+more less not no has have its it this that been be as"""
+STOP = frozenset(COMMON.split())
 STEPS = 20
 
 

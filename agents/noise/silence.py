@@ -5,6 +5,7 @@ from __future__ import annotations
 from agents.case import Case, End, Turn
 from agents.matching import matches
 from agents.reasons import Why
+from agents.rows import IncidentRow
 from agents.score import fields
 from schemas.base import to_ms
 from schemas.decision import Outcome
@@ -20,6 +21,15 @@ def silence(case: Case, turn: Turn) -> End | None:
             facts = {"id": one.silence_id, "owner": one.owner, "ends_at": one.ends_at.isoformat()}
             return End(Outcome.SUPPRESSED, why, text, facts, until=to_ms(one.ends_at) + 1, by=one.silence_id)
     return None
+
+
+def over_incident(row: IncidentRow, turn: Turn) -> Silence | None:
+    """A silence that covers what opened the incident; it may have been made after the alert came."""
+    about = {"service": row.service, "environment": row.environment, "name": row.name, "alertname": row.name, "severity": row.severity}
+    about["domain"] = row.domain
+    return next(
+        (one for one in turn.world.silences if active(one, turn.now) and matches(one.matchers, labels=row.labels, fields=about)), None
+    )
 
 
 def active(one: Silence, now: int) -> bool:

@@ -61,7 +61,7 @@ class IntakeProcessor:
         """People see broken producers: one grouped incident a source."""
         source = source[:60]
         why = found.rejects[0].reason.value if found.rejects else "normalize_failed"
-        domain = found.alerts[0].domain if found.alerts else self.rules.default_domain
+        domain = found.alerts[0].domain if found.alerts else (self.rules.default_environment or "default")
         notice = Alert(
             kind="notice",
             alert_id=f"n{record.partition}-{record.offset}",

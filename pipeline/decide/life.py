@@ -11,16 +11,18 @@ from agents.incidents import (
     note,
     page_higher,
     publish_soon,
+    purge,
     resolve,
     spin_off,
     tell,
     withdraw,
 )
+from agents.noise.silence import over_incident
 from agents.reasons import Why
 from agents.rows import ALERTS, HELD, UNCOUNTED, AlertRow, IncidentRow
 from pipeline.stages import judge_again
 from schemas.alert import Alert, RawCoordinates
-from schemas.base import AlertStatus, Severity, from_ms
+from schemas.base import AlertStatus, Severity, from_ms, to_ms
 from schemas.effect import Transition
 from schemas.feedback import Feedback
 
@@ -36,7 +38,13 @@ def hold_is_over(turn: Turn, incident_id: str, due: int) -> None:
     if row is None or not is_open(row) or row.hold_until != due or row.paged_severity:
         return
     row.hold_until = 0
-    if row.firing > 0:
+    quieted = over_incident(row, turn)
+    if quieted is not None:
+        row.hold_until = max(turn.now, to_ms(quieted.ends_at)) + 1
+        note(row, turn.now, f"{quieted.kind} by {quieted.owner}: {quieted.reason}")
+        turn.at(row.hold_until, "hold", incident_id)
+        turn.publish.add(incident_id)
+    elif row.firing > 0:
         tell(turn, row, Transition.FIRED)
 
 
@@ -65,6 +73,11 @@ def response_is_due(turn: Turn, incident_id: str, due: int) -> None:
     """Nobody acknowledged in time: escalate, to the backup receivers too."""
     row = load(turn, incident_id)
     if row is None or not is_open(row) or row.acknowledged_at or row.respond_by != due:
+        return
+    quieted = over_incident(row, turn)
+    if quieted is not None:
+        row.respond_by = to_ms(quieted.ends_at) + 1
+        turn.at(row.respond_by, "respond", incident_id)
         return
     row.status = "escalated"
     row.respond_by = 0
@@ -165,6 +178,8 @@ def fire(turn: Turn, name: str, key: str, due: int) -> None:
             calm(turn, key)
         case "quiet":
             quiet(turn, key)
+        case "purge":
+            purge(turn, key)
         case "forget":
             forget(turn, key, due)
         case _:

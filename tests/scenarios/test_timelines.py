@@ -345,7 +345,7 @@ def test_an_acknowledged_incident_does_not_escalate(timeline: Timeline) -> None:
     timeline.between(61, 3000).is_silent()
 
 
-# -- unreadable input -----------------------------------------------------------------------------------------------------------------------
+# -- unreadable input -----------------------------------------------------------------------------------------------------------------
 
 
 @scenario
@@ -358,3 +358,31 @@ def test_unreadable_input_is_one_grouped_incident_a_source(timeline: Timeline) -
 
 def check_no_decision(timeline: Timeline) -> None:
     assert timeline.decided == []
+
+
+@scenario
+def test_an_alert_that_fires_on_after_a_person_resolved_it_is_told_again(timeline: Timeline) -> None:
+    timeline.at(0).fires("CheckoutDown", severity=P1)
+    feedback(timeline, 60, "resolve", "CheckoutDown")
+    timeline.at(240).fires("CheckoutDown", severity=P1)
+    timeline.between(60, 60).tells("resolved", "CheckoutDown")
+    timeline.between(240, 240).pages("CheckoutDown")
+
+
+@scenario
+def test_a_silence_made_during_the_hold_holds_the_page(timeline: Timeline) -> None:
+    timeline.at(0).fires("DiskFilling", severity=P3)
+    silence(timeline, 10, minutes=10, service="checkout")
+    timeline.between(0, 609).is_silent()
+    timeline.between(610, 611).pages("DiskFilling")
+
+
+@scenario
+def test_repeats_of_a_flapping_p1_are_never_suppressed(timeline: Timeline) -> None:
+    for cycle in range(5):
+        timeline.at(cycle * 20).fires("Flappy", severity=P1)
+        timeline.at(cycle * 20 + 5).resolves("Flappy", severity=P1)
+    timeline.at(100).fires("Flappy", severity=P1)
+    timeline.at(110).fires("Flappy", severity=P1)
+    timeline.outcome("Flappy", 10, "grouped", "flapping_p1")
+    timeline.outcome("Flappy", 11, "grouped", "repeat")
