@@ -1,7 +1,8 @@
 """A processor with state, timers and two inputs, small enough to reason about: it counts, holds and releases.
 
 An alert `{"id", "key", "do"}` is numbered within its key and sent on to `decisions`; with do = "hold" it is sent on only when its timer
-fires, 200 ms later, unless a receipt for its id came first; with do = "raise" it fails, which is a dead letter.
+fires, 200 ms later, unless a receipt for its id came first; with do = "raise" it fails, which is a dead letter. What was held says
+when it was due, and `fired|<id>` counts how often its timer fired.
 """
 
 from __future__ import annotations
@@ -37,8 +38,9 @@ class Toy:
         if body["do"] == "large":
             out = b"x" * 3_000_000
         if body["do"] == "hold" and context.get(b"done|%d" % what) is None:
-            context.put(b"held|%d" % what, out)
-            context.at(context.now + HOLD_MS, "release", str(what))
+            due = context.now + HOLD_MS
+            context.put(b"held|%d" % what, json.dumps({"id": what, "key": key, "number": number, "due": due}).encode())
+            context.at(due, "release", str(what))
         else:
             context.emit("decisions", key.encode(), out)
 
@@ -46,6 +48,7 @@ class Toy:
         assert name == "release"
         if key == "666":
             raise RuntimeError("this timer always raises")
+        context.put(b"fired|" + key.encode(), b"%d" % (int(context.get(b"fired|" + key.encode()) or 0) + 1))
         held = context.get(b"held|" + key.encode())
         if held is not None:
             context.delete(b"held|" + key.encode())
