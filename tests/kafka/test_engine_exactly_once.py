@@ -24,7 +24,15 @@ COMMAND = [sys.executable, "-m", "tests.faults.toy_worker", "{slot}"]
 
 def unread(brokers: str, prefix: str) -> int:
     """Records of the inputs that are not committed as processed."""
-    consumer = Consumer({"bootstrap.servers": brokers, "group.id": prefix + Toy.name, "enable.auto.commit": False, "log_level": 0})
+    consumer = Consumer(
+        {
+            "bootstrap.servers": brokers,
+            "group.id": prefix + Toy.name,
+            "enable.auto.commit": False,
+            "log_level": 0,
+            "isolation.level": "read_uncommitted",
+        }
+    )
     try:
         partitions = [TopicPartition(prefix + topic, number) for topic in Toy.inputs for number in range(6)]
         ends = [consumer.get_watermark_offsets(each, timeout=10)[1] for each in partitions]
@@ -53,6 +61,7 @@ def test_twenty_kills_under_load_lose_nothing_and_repeat_nothing(kafka: str, pre
             fleet.kill(slot)
         load.finish()
         ends = time.monotonic() + 30
+        fleet.watch(1.0)
         while unread(kafka, prefix) and time.monotonic() < ends:
             fleet.watch(0.3)
         fleet.watch(1.0)  # the last timers
@@ -60,7 +69,8 @@ def test_twenty_kills_under_load_lose_nothing_and_repeat_nothing(kafka: str, pre
     wrong, counts = check(kafka, prefix)
     print(f"{counts}, deaths {fleet.deaths}, other exits {fleet.exits}")
     assert load.lost == []
-    assert wrong == [], fleet.log()[-4000:]
+    print(fleet.log()[-4000:] if wrong else "")
+    assert wrong[:10] == []
     assert statuses == [0, 0]
     assert fleet.deaths["unexplained"] == 0
     assert min(counts["timer"], counts["receipt"], counts["raised"]) > 0
