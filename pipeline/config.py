@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from agents.noise.rules import NoiseRules
-from agents.normalize.mapping import FieldMapping
+from agents.normalize import FieldMapping, NormalizeRules
 from agents.notify.routes import NotifyConfig
 from pipeline.settings import Settings
 from pipeline.yaml_lines import check, read
@@ -22,8 +22,10 @@ class NormalizeConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     domain_labels: tuple[str, ...] = Field(
-        default=("cluster",), description="The first of these labels that an alert has is its correlation domain; else its environment"
+        default=("cluster", "tenant"),
+        description="The first of these labels that an alert has is its correlation domain; else its environment",
     )
+    default_environment: str = Field(default="", description="Environment of alerts that name none")
 
 
 class Config(BaseModel):
@@ -35,6 +37,9 @@ class Config(BaseModel):
     mappings: dict[str, FieldMapping] = Field(default={}, description="Source name to where the fields of its payloads lie")
     normalize: NormalizeConfig = NormalizeConfig()
     noise: NoiseRules = NoiseRules()
+
+    def normalize_rules(self) -> NormalizeRules:
+        return NormalizeRules(self.normalize.domain_labels, self.normalize.default_environment, self.mappings)
 
 
 def load_config(settings: Settings, environ: Mapping[str, str] | None = None) -> Config:

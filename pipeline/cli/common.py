@@ -70,15 +70,28 @@ def commands(help: str, **more: Any) -> Commands:
     )
 
 
-def load_settings(**changes: Any) -> Settings:
-    """Settings of the environment; `changes` that are not None win over it. Refuses with all problems."""
+def load_settings(*, follow_run: bool = True, **changes: Any) -> Settings:
+    """Settings of the environment; `changes` that are not None win over it. Refuses with all problems.
+
+    Where no broker is named and a `fluxai run` goes on in this folder, its broker and database are taken (unless not `follow_run`).
+    """
     from pydantic import ValidationError
 
+    from pipeline.cli.running import running
     from pipeline.settings import Settings, SettingsError
 
     try:
         settings = Settings.load()
         given = {name: value for name, value in changes.items() if value is not None}
+        if follow_run and "brokers" not in given and "brokers" not in settings.model_fields_set:
+            run = running(settings.state_dir)
+            if run is not None:
+                given |= {
+                    "brokers": run.brokers,
+                    "postgres_url": run.postgres_url or None,
+                    "cluster_id": run.cluster_id,
+                    "topic_prefix": run.topic_prefix,
+                }
         return settings.model_validate(settings.model_dump(exclude_unset=True) | given) if given else settings
     except SettingsError as error:
         raise Refusal(Exit.USAGE, str(error)) from None

@@ -13,8 +13,13 @@ from pipeline.cli.common import Exit, Refusal, load_settings, print_table, read_
 
 
 def normalize(
-    files: Annotated[list[Path], typer.Argument(help="Payload files: one JSON document each, or one a line. `-` reads standard input.", metavar="FILE...")],
-    json: Annotated[bool, typer.Option("--json", help="One JSON object a line for each alert, change, ignored message and dead letter.")] = False,
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Payload files: one JSON document each, or one a line. `-` reads standard input.", metavar="FILE..."),
+    ],
+    json: Annotated[
+        bool, typer.Option("--json", help="One JSON object a line for each alert, change, ignored message and dead letter.")
+    ] = False,
     source: Annotated[str | None, typer.Option("--source", help="Name of the source, as its `source` header would say.")] = None,
 ) -> None:
     """Show what alerts the payloads in files become. Needs no broker.
@@ -50,7 +55,9 @@ def _bytes(file: Path) -> tuple[str, bytes]:
     try:
         return file.name, file.read_bytes()
     except OSError as error:
-        raise Refusal(Exit.USAGE, f"{file}: {error.strerror or error}", "Name a file that can be read, or `-` for standard input.") from error
+        raise Refusal(
+            Exit.USAGE, f"{file}: {error.strerror or error}", "Name a file that can be read, or `-` for standard input."
+        ) from error
 
 
 def _print_json(printed: list[dict[str, Any]]) -> None:
@@ -69,4 +76,13 @@ def _cells(line: dict[str, Any]) -> list[str]:
         change = line["change"]
         return [line["file"], change["source"], change["kind"], "", "", change["title"], change["service"], change["happened_at"]]
     since = (line["started_at"] or "")[:19]
-    return [line["file"], line["source"], line["status"], line["severity"] or "-", line["source_severity"], line["name"], line["service"], since]
+    return [
+        line["file"],
+        line["source"],
+        line["status"],
+        line["severity"] or "-",
+        line["source_severity"],
+        line["name"],
+        line["service"],
+        since,
+    ]

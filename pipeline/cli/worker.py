@@ -37,7 +37,7 @@ def worker(
     from pipeline.supervisor import leave_with_parent
     from pipeline.workers import run_lane
 
-    settings = load_settings(slot=slot, brokers=broker)
+    settings = load_settings(follow_run=False, slot=slot, brokers=broker)
     logs.set_up(settings, lane=lane.value, slot=settings.slot)
     log = structlog.get_logger()
     stop = threading.Event()

@@ -1,0 +1,166 @@
+"""The live screen (rich). Every text from outside is set as text: it can neither style the screen nor move the cursor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.console.board import Board, Line, Silenced
+from pipeline.history.base import ENDED
+from pipeline.history.explain import printable
+from schemas.incident import Incident
+
+STYLES = {"P1": "bold white on red", "P2": "bold yellow", "P3": "cyan", "P4": "dim"}
+LANE_STYLES = {
+    "running": "green",
+    "starting": "yellow",
+    "waiting": "yellow",
+    "crash-looping": "bold red",
+    "refused": "bold red",
+    "stopped": "dim",
+}
+FIXED_LINES = 13
+"""Frames, headings, the notes and the counts; what is left of the screen is for incidents and silences."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A worker as the screen shows it: state and, when it is not well, why."""
+
+    name: str
+    state: str
+    why: str = ""
+    restarts: int = 0
+
+
+@dataclass
+class Status:
+    """What the screen shows beside the board."""
+
+    banner: str
+    where: str
+    elapsed_s: float = 0.0
+    lanes: Sequence[Lane] = ()
+    notes: list[Line] = field(default_factory=list)
+
+
+class LiveScreen:
+    """Use as a context manager; `show` as often as wanted, it redraws four times a second at most."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = Live(console=console, auto_refresh=False, screen=False, transient=True)
+
+    def __enter__(self) -> LiveScreen:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def lines(self, lines: Sequence[Line]) -> None:
+        """The screen shows facts, not news."""
+
+    def show(self, board: Board, status: Status) -> None:
+        self._live.update(screen(board, status, self._console.height), refresh=True)
+
+
+def screen(board: Board, status: Status, height: int) -> RenderableType:
+    room = max(6, height - FIXED_LINES)
+    silences = min(len(board.silenced), max(2, room // 3))
+    return Group(
+        heading(status),
+        incident_table(board.open_incidents(), max(3, room - silences)),
+        silence_table(list(board.silenced)[-silences:] if silences else []),
+        counts(board, status),
+    )
+
+
+def heading(status: Status) -> RenderableType:
+    note = status.notes[-1].text if status.notes else ""
+    minutes, seconds = divmod(int(status.elapsed_s), 60)
+    text = Text.assemble(
+        (f"Flux AI  {minutes}:{seconds:02d}  ", "bold"),
+        (status.where, "dim"),
+        "\n",
+        (status.banner, "yellow"),
+        "\n",
+        text_of(note, "italic"),
+    )
+    return Panel(text, height=5)
+
+
+def incident_table(incidents: Sequence[Incident], rows: int) -> RenderableType:
+    table = Table(expand=True, box=None, pad_edge=False, header_style="bold dim")
+    for name, ratio in (("", None), ("incident", 5), ("runbooks", 3), ("told", 4)):
+        table.add_column(name, ratio=ratio, no_wrap=True, overflow="ellipsis")
+    for one in incidents[:rows]:
+        ended = one.status in ENDED
+        style = "dim" if ended else ""
+        alerts = f" [{one.alert_count} alerts]" if one.alert_count > 1 else ""
+        title = f"{one.status.value} " if one.status.value != "open" else ""
+        books = ", ".join(f"{book.title} {book.score:.2f}" for book in one.runbooks) or "no runbook"
+        table.add_row(
+            text_of(one.severity.value, "dim" if ended else STYLES[one.severity.value]),
+            text_of(f"{title}{one.service or one.title}{alerts}: {one.summary}", style),
+            text_of(books, "dim" if ended or not one.runbooks else "green"),
+            text_of(told(one), style),
+        )
+    if not incidents:
+        table.add_row("", Text("no incidents yet", style="dim"), "", "")
+    elif len(incidents) > rows:
+        table.add_row("", Text(f"and {len(incidents) - rows} more: fluxai incidents", style="dim"), "", "")
+    return table
+
+
+def told(incident: Incident) -> str:
+    """Who was told of what and when, the newest last; or why nobody."""
+    if incident.notified:
+        return " ".join(f"{each.receiver} {clock(each.at)} {each.reason}" for each in incident.notified[-2:])
+    return f"nobody: {incident.silence.text}" if incident.silence is not None else "nobody yet"
+
+
+def silence_table(silences: Sequence[Silenced]) -> RenderableType:
+    table = Table(expand=True, box=None, pad_edge=False, header_style="bold dim")
+    for name, ratio in (("", None), ("silenced", 3), ("because", 5), ("would have told", 2)):
+        table.add_column(name, ratio=ratio, no_wrap=True, overflow="ellipsis")
+    for one in reversed(silences):
+        times = f" ×{one.times}" if one.times > 1 else ""
+        table.add_row(
+            text_of(one.severity, "dim"),
+            text_of(f"{one.what}{times}"),
+            text_of(f"{one.code}: {one.reason}"),
+            text_of(", ".join(one.would_notify), "dim"),
+        )
+    return table
+
+
+def counts(board: Board, status: Status) -> RenderableType:
+    account = board.ledger.account()
+    numbers = f"accepted {account.accepted} = notified {account.notified} + grouped {account.grouped} + suppressed {account.suppressed}"
+    numbers += f" + dead letters {account.dead_lettered} + open {account.open}   changes {board.changes}"
+    late = f", {account.deadline_misses} LATE" if account.deadline_misses else ""
+    verdict = f"   verdict p99 {account.verdict_p99_ms} ms{late}"
+    lanes = Text()
+    for lane in status.lanes:
+        again = f" (restarted {lane.restarts}×)" if lane.restarts else ""
+        why = f" {lane.why}" if lane.why else ""
+        lanes.append(f"{lane.name} ", style="bold")
+        lanes.append(printable(f"{lane.state}{again}{why}   "), style=LANE_STYLES.get(lane.state, ""))
+    lanes.no_wrap, lanes.overflow = True, "ellipsis"
+    return Panel(Group(Text(numbers + verdict, no_wrap=True, overflow="ellipsis"), lanes), height=4)
+
+
+def text_of(value: str, style: str = "") -> Text:
+    return Text(printable(value.replace("\n", " ")), style=style)
+
+
+def clock(moment: datetime) -> str:
+    return moment.astimezone().strftime("%H:%M:%S")
