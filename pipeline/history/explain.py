@@ -219,7 +219,7 @@ def explain_dead_letter(letter: DeadLetter, read_from: str) -> DeadLetterExplana
     value = letter.value or b""
     return DeadLetterExplanation(
         id=letter.id,
-        answer=f"It was set aside by {letter.stage or 'an unknown stage'}, not decided: {letter.reason or 'no reason given'} ({letter.error})."
+        answer=f"It was set aside by {letter.stage or 'an unknown stage'}: {letter.reason or 'no reason given'} ({letter.error})."
         " Its bytes are kept as they came; people see one grouped incident for its source.",
         stage=letter.stage,
         reason=letter.reason,
