@@ -5,11 +5,12 @@ Secrets are named, never written: `env:NAME` or `file:PATH`. They are read when 
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from agents.notify.addresses import is_public
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 LOOPBACK_NAMES = ("localhost", "localhost.localdomain", "ip6-localhost")
@@ -53,7 +54,7 @@ def is_plainly_private(url: str) -> bool:
     if host in LOOPBACK_NAMES or host.endswith(".localhost"):
         return True
     try:
-        return not ip_address(host).is_global
+        return not is_public(host)
     except ValueError:
         return False
 

@@ -1,0 +1,1 @@
+"""One file a kind of receiver, each behind the contract of `base`."""
