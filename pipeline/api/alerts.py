@@ -74,11 +74,10 @@ def headers_of(request: Request, source: str) -> list[tuple[str, bytes]]:
 async def take(parts: Parts, source: str, body: Body, headers: Headers) -> Response:
     """Write the body, then say what it holds."""
     pieces = await pieces_of(body)
-    received = parts.now()
     places = await asyncio.gather(*(parts.publisher.send("alerts.raw", source.encode(), one.data, marked(one, headers)) for one in pieces))
     found = Found()
     for piece, place in zip(pieces, places, strict=True):
-        found.add(await outcome(parts, piece, source, place, received))
+        found.add(await outcome(parts, piece, source, place))
     count(parts, found)
     response = answer(found, places)
     if not body.whole:
@@ -115,7 +114,7 @@ class Found:
         self.rejected += other.rejected
 
 
-async def outcome(parts: Parts, piece: Piece, source: str, place: Coordinates, received_ms: int) -> Found:
+async def outcome(parts: Parts, piece: Piece, source: str, place: Coordinates) -> Found:
     """What intake will make of a piece, with rejects numbered as in the whole body."""
     if not piece.whole:
         what = f"an alert larger than {HEAD_BYTES} bytes" if piece.first >= 0 else f"larger than {RECORD_BYTES} bytes and no list of alerts"
@@ -123,9 +122,9 @@ async def outcome(parts: Parts, piece: Piece, source: str, place: Coordinates, r
         return Found(rejected=[Rejected(index=piece.first, reason=TOO_LARGE, error=error)])
     try:
         if len(piece.data) < IN_THREAD_BYTES:
-            read = parts.normalize(piece.data, source, place, received_ms)
+            read = parts.normalize(piece.data, source, place)
         else:
-            read = await asyncio.to_thread(parts.normalize, piece.data, source, place, received_ms)
+            read = await asyncio.to_thread(parts.normalize, piece.data, source, place)
     except Exception as error:  # intake meets the same fault and dead-letters the record: the sender is told so
         log.exception("normalize failed", topic=place.topic, partition=place.partition, offset=place.offset)
         return Found(rejected=[Rejected(index=-1, reason="normalize_failed", error=type(error).__name__)])

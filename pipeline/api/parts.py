@@ -17,7 +17,7 @@ from schemas.silence import Silence
 
 
 class Normalize(Protocol):
-    def __call__(self, body: bytes, source: str, where: Coordinates, received_ms: int) -> Normalized:
+    def __call__(self, body: bytes, source: str, where: Coordinates) -> Normalized:
         """What intake will make of this raw record."""
 
 

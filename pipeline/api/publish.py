@@ -26,11 +26,12 @@ MESSAGE_BYTES = 2_000_000
 
 
 class Coordinates(NamedTuple):
-    """Where a record lies; `topic` is the full name."""
+    """Where a record lies, and its time by the topic's clock (epoch ms); `topic` is the full name."""
 
     topic: str
     partition: int
     offset: int
+    timestamp: int
 
 
 class Unavailable(Exception):
@@ -176,7 +177,7 @@ def settle(acknowledged: asyncio.Future[Coordinates], error: KafkaError | None, 
     if error is not None:
         acknowledged.set_exception(failure(error))
     else:
-        acknowledged.set_result(Coordinates(message.topic() or "", message.partition() or 0, message.offset() or 0))
+        acknowledged.set_result(Coordinates(message.topic() or "", message.partition() or 0, message.offset() or 0, message.timestamp()[1]))
 
 
 def failure(error: KafkaError) -> Exception:

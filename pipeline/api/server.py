@@ -153,14 +153,14 @@ class ApiServer:
 def as_intake_does(rules: NormalizeRules) -> Normalize:
     """What intake will make of a raw record, computed here for the answer."""
 
-    def read(body: bytes, source: str, where: Coordinates, received_ms: int) -> Normalized:
+    def read(body: bytes, source: str, where: Coordinates) -> Normalized:
         return normalize(
             body,
             source_hint=source,
             topic=where.topic,
             partition=where.partition,
             offset=where.offset,
-            received_ms=received_ms,
+            received_ms=where.timestamp,
             rules=rules,
         )
 
