@@ -103,13 +103,13 @@ class Stepper:
             self._processor.process(record, context)
         except Exception as error:
             self._failed(record, error)
-        if context.writes:
-            self.store.apply(context.writes)
-            context.writes.clear()
-        if context.emits:
-            for output in context.emits:
-                self._send(output)
-            context.emits.clear()
+        self._merge()
+
+    def reject(self, record: Record, error: Exception, now: int) -> None:
+        """As if this record had raised `error`: what it led to was refused by the broker."""
+        self.context.now = now
+        self._failed(record, error)
+        self._merge()
 
     def fire(self, limit: int, now: int) -> int:
         """Fire all timers that are due at `limit` or before, in order of due time, also those that a firing one asks for. How many fired.
@@ -126,12 +126,19 @@ class Stepper:
                 self._processor.fire(name, key, due, context)
             except Exception as error:
                 self._failed(Record(self._processor.changelog, self._partition, -1, due, f"{name}|{key}".encode(), None), error)
-            store.apply(context.writes)
-            for output in context.emits:
-                self._send(output)
-            context.clear()
+            self._merge()
             fired += 1
         return fired
+
+    def _merge(self) -> None:
+        context = self.context
+        if context.writes:
+            self.store.apply(context.writes)
+            context.writes.clear()
+        if context.emits:
+            for output in context.emits:
+                self._send(output)
+            context.emits.clear()
 
     def _failed(self, record: Record, error: Exception) -> None:
         self.context.clear()

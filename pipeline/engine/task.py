@@ -71,6 +71,8 @@ class Task:
         self.marks = dict.fromkeys(inputs, 0)
         self.seen_ends = dict.fromkeys(inputs, -1)
         self.pending: list[Record] = []
+        self.refused: tuple[str, int, Exception] | None = None
+        """Topic and offset of a record whose outputs the broker refuses, and why: it fails instead of being processed."""
         self._next = 0
         self._unread = dict.fromkeys(inputs, 0)
         self._before = Place({}, {}, {})
@@ -114,7 +116,8 @@ class Task:
 
     def work(self, now: int, budget: Budget) -> int:
         """Process what is pending within `budget`, firing before each record the timers due by its stamp. How many fired."""
-        pending, process, store = self.pending, self.stepper.process, self.store
+        pending, store = self.pending, self.store
+        process = self.stepper.process if self.refused is None else self._process_or_reject
         positions, marks, unread = self.positions, self.marks, self._unread
         index = self._next
         last = min(len(pending), index + budget.events)
@@ -158,8 +161,14 @@ class Task:
         """How many records of each input this transaction took."""
         return [(topic, before - self._unread[topic]) for topic, before in self._before.unread.items() if before]
 
+    def last_offset(self, topic: str) -> int:
+        """The offset of the last record processed."""
+        return self.positions[topic] - 1
+
     def committed(self) -> None:
         self.store.commit()
+        if self.refused is not None and self.positions[self.refused[0]] > self.refused[1]:
+            self.refused = None
 
     def rollback(self) -> None:
         """As if the transaction had not begun; the inputs have to be set back to `positions`."""
@@ -182,6 +191,12 @@ class Task:
     def reached_end(self, topic: str, end: int) -> bool:
         """Whether all below `end` has been processed. Markers of transactions take offsets but are never read, hence the seen end."""
         return not self.pending and end <= max(self.positions[topic], self.seen_ends[topic])
+
+    def _process_or_reject(self, record: Record, now: int) -> None:
+        if self.refused is not None and self.refused[:2] == (record.topic, record.offset):
+            self.stepper.reject(record, self.refused[2], now)
+        else:
+            self.stepper.process(record, now)
 
     def _read_up_to(self, stamp: int) -> int:
         """The time up to which all is read when the next record is stamped `stamp`; inputs with records in hand are in line by time."""

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 
 import structlog
-from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from pipeline.engine.errors import AbortNeeded, FatalEngineError, Stopped
 from pipeline.engine.settings import EngineSettings
@@ -20,18 +20,22 @@ LOG = structlog.get_logger("engine")
 PATIENCE = 2.0
 """Aborting and initialising get this many times the budget: giving up on them costs the process."""
 PAUSE_SECONDS = 0.05
+REFUSALS = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG, KafkaError.INVALID_RECORD, KafkaError.RECORD_LIST_TOO_LARGE}
+"""What a broker says of a record that it will not take at any time."""
 
 
 class Transactions:
     """Begin, produce, send offsets, commit or abort. Not thread-safe; never poll the input with a transaction open."""
 
     def __init__(self, settings: EngineSettings, processor: str, on_error: Callable[[object], None], stopping: Callable[[], bool]) -> None:
-        self._producer = Producer(settings.producer(processor, on_error))
+        self._producer = Producer(settings.producer(processor, on_error) | {"on_delivery": self._delivered})
         self._wait = settings.call_seconds
         self._budget = settings.budget_seconds
         self._stopping = stopping
         self.committing = False
         """Whether the commit has been asked for: from then on its outcome is unknown until it is told."""
+        self.refused: str | None = None
+        """Why the broker will never take a record of the transaction in hand; None while it has said nothing like that."""
 
     def open(self) -> None:
         """Fence whoever had this transactional id before, and end the transaction it left."""
@@ -42,6 +46,7 @@ class Transactions:
 
     def begin(self) -> None:
         self.committing = False
+        self.refused = None
         self._call("begin_transaction", self._producer.begin_transaction)
 
     def produce(
@@ -89,6 +94,10 @@ class Transactions:
 
     def close(self) -> None:
         self._producer.close()
+
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None and error.code() in REFUSALS:
+            self.refused = f"{message.topic()}: {error.str()}"
 
     def _call(self, name: str, function: Callable[..., object], *arguments: object, budget: float | None = None) -> None:
         ends = time.monotonic() + (self._budget if budget is None else budget)

@@ -18,7 +18,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from pipeline.engine import faults
 from pipeline.engine.context import Output, Stepper
 from pipeline.engine.ends import Ends
-from pipeline.engine.errors import AbortNeeded, FatalEngineError, Stopped
+from pipeline.engine.errors import AbortNeeded, FatalEngineError, OutputRefused, Stopped
 from pipeline.engine.observer import Observer, Silent
 from pipeline.engine.processor import Processor, Record
 from pipeline.engine.restore import Restorer
@@ -84,6 +84,7 @@ class Worker:
         self._ends_asked = 0.0
         self._lag_told = 0.0
         self._aborts = 0
+        self._batch_limit = settings.batch_events
         self._last_error = ("", 0.0)
 
     def run(self, stop: threading.Event) -> None:
@@ -293,7 +294,7 @@ class Worker:
 
     def _transact(self, tasks: list[Task], now: int) -> int:
         began = time.monotonic()
-        budget = Budget(self._settings.batch_events, self._settings.batch_bytes, self._settings.batch_work_ms / 1000)
+        budget = Budget(self._batch_limit, self._settings.batch_bytes, self._settings.batch_work_ms / 1000)
         touched: list[Task] = []
         transactions = self._transactions
         fired = 0
@@ -312,10 +313,14 @@ class Worker:
             self._faults.reach(faults.BEFORE_COMMIT)
             transactions.commit()
         except AbortNeeded as error:
+            refused = self._look_for_refused(touched) if transactions.refused is not None else None
             self._abort(touched, str(error))
+            if refused is not None and refused[0] in self._tasks:
+                self._tasks[refused[0]].refused = refused[1:]
             return 0
         self._faults.reach(faults.AFTER_COMMIT)
         self._aborts = 0
+        self._batch_limit = min(self._settings.batch_events, 2 * self._batch_limit)
         return self._committed(touched, fired, time.monotonic() - began)
 
     def _write_changelog(self, task: Task) -> None:
@@ -343,9 +348,23 @@ class Worker:
         self._observer.transaction(seconds)
         return done + fired
 
+    def _look_for_refused(self, tasks: list[Task]) -> tuple[int, str, int, Exception] | None:
+        """The broker refuses something of this batch for good: halve the batches until one record stands alone, which is then to fail.
+
+        Returns partition, topic, offset and the error of that record, once it is alone.
+        """
+        taken = [(task, topic, count) for task in tasks for topic, count in task.processed()]
+        total = sum(count for _, _, count in taken)
+        self._batch_limit = max(1, total // 2)
+        if total != 1:
+            return None
+        task, topic = next((task, topic) for task, topic, count in taken if count)
+        return task.partition, topic, task.last_offset(topic), OutputRefused(self._transactions.refused)
+
     def _abort(self, tasks: list[Task], reason: str) -> None:
         """Undo in memory and read again; when the commit had been asked for, memory is not to be believed."""
-        in_doubt = self._transactions.committing
+        # A refused record spoils the transaction before its commit is sent, so that one is not in doubt.
+        in_doubt = self._transactions.committing and self._transactions.refused is None
         try:
             self._transactions.abort()
         except AbortNeeded as error:
