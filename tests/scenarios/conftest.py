@@ -4,6 +4,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from pipeline.broker.topics import apply
+from schemas.topics import CATALOGUE
+from tests.conftest import EMBEDDED
+from tests.scenarios.broker_backend import BrokerBackend
 from tests.scenarios.memory_backend import MemoryBackend
 from tests.scenarios.timeline import Backend, Timeline
 
@@ -23,6 +27,16 @@ def scenario(write: Callable[[Timeline], None]) -> Callable[[Backend], None]:
     return test
 
 
-@pytest.fixture(params=["memory"])
-def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
-    yield MemoryBackend(routes=ROUTES, backups=BACKUPS)
+@pytest.fixture(params=["memory", "embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
+def backend(request: pytest.FixtureRequest, prefix: str) -> Iterator[Backend]:
+    if request.param == "memory":
+        yield MemoryBackend(routes=ROUTES, backups=BACKUPS)
+        return
+    bootstrap = request.getfixturevalue(request.param)
+    if request.param == "embedded":
+        EMBEDDED[bootstrap].create_topics(prefix, {topic.name: 1 for topic in CATALOGUE})
+    else:
+        apply(bootstrap, prefix, partitions=1)
+    broker = BrokerBackend(bootstrap, prefix, ROUTES, BACKUPS)
+    yield broker
+    broker.close()
