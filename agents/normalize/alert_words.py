@@ -5,67 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from agents.normalize.dig import head, plain_key
+from agents.normalize.dig import head, plain_key, words
 
-SEVERITY_KEYS = (
-    "severity",
-    "alertseverity",
-    "severitylevel",
-    "sev",
-    "priority",
-    "alertpriority",
-    "criticality",
-    "level",
-    "alertlevel",
-    "loglevel",
-    "urgency",
-    "importance",
+SEVERITY_KEYS = words(
+    "severity alertseverity severitylevel sev priority alertpriority criticality level alertlevel loglevel urgency importance"
 )
-SERVICE_KEYS = (
-    "service",
-    "servicename",
-    "app",
-    "application",
-    "applicationname",
-    "appname",
-    "component",
-    "componentname",
-    "microservice",
-    "workload",
-    "deployment",
-    "job",
-    "servicegroup",
+SERVICE_KEYS = words(
+    "service servicename app application applicationname appname component componentname microservice workload deployment ",
+    "job servicegroup",
 )
-HOST_KEYS = (
-    "host",
-    "hostname",
-    "instance",
-    "node",
-    "nodename",
-    "server",
-    "servername",
-    "device",
-    "devicename",
-    "machine",
-    "entity",
-    "entityname",
-    "resource",
-    "resourcename",
-    "target",
-    "monitorname",
-    "container",
-    "pod",
-    "function",
-    "functionname",
-    "queue",
-    "database",
-    "cluster",
-    "clustername",
-    "project",
-    "projectname",
-    "ip",
-    "ipaddress",
-    "address",
+HOST_KEYS = words(
+    "host hostname instance node nodename server servername device devicename machine entity entityname resource ",
+    "resourcename target monitorname container pod function functionname queue database cluster clustername project ",
+    "projectname ip ipaddress address",
 )
 ENVIRONMENT_KEYS = ("environment", "env", "environmentname", "stage", "deploymentenvironment")
 

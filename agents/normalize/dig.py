@@ -27,6 +27,11 @@ def at(value: Any, path: str) -> Any:
     return value
 
 
+def words(*listed: str) -> tuple[str, ...]:
+    """Words of texts, for tables that read better as prose than as lists."""
+    return tuple(word for line in listed for word in line.split())
+
+
 def text(value: Any) -> str:
     """A scalar as text; empty for null, objects and lists."""
     if isinstance(value, str):

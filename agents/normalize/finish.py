@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import Any
 
 from agents.normalize.clean import EVENT_BYTES, annotations_of, fault, labels_of, line, prose, size
-from agents.normalize.dig import text
+from agents.normalize.dig import text, words
 from agents.normalize.items import Bad, Deed, Event, RejectReason
 from agents.normalize.times import BadTime, moment
 from agents.normalize.words import level_of
@@ -20,37 +20,10 @@ from schemas.change import Change
 VERDICT_MS = 15_000
 SKEW = timedelta(hours=24)
 
-SERVICE_LABELS = (
-    "service",
-    "service_name",
-    "service.name",
-    "serviceName",
-    "app",
-    "application",
-    "app_kubernetes_io_name",
-    "app.kubernetes.io/name",
-    "k8s_app",
-    "k8s-app",
-    "workload",
-    "deployment",
-    "statefulset",
-    "daemonset",
-    "cronjob",
-    "component",
-    "job",
-    "container",
-    "pod",
-    "host",
-    "hostname",
-    "host.name",
-    "node",
-    "instance",
-    "device",
-    "resource",
-    "server",
-    "target",
-    "cluster",
-    "namespace",
+SERVICE_LABELS = words(
+    "service service_name service.name serviceName app application app_kubernetes_io_name app.kubernetes.io/name k8s_app ",
+    "k8s-app workload deployment statefulset daemonset cronjob component job container pod host hostname host.name node ",
+    "instance device resource server target cluster namespace",
 )
 ENVIRONMENT_LABELS = ("environment", "env", "deployment_environment", "deployment.environment", "deployment.environment.name", "stage")
 

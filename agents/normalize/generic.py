@@ -7,125 +7,26 @@ from typing import Any
 
 from agents.normalize.alert_words import ENVIRONMENT_KEYS, HOST_KEYS, SERVICE_KEYS, SEVERITY_KEYS
 from agents.normalize.clean import is_secret
-from agents.normalize.dig import Obj, head, items, obj, pairs, plain_key, plain_keys, text
+from agents.normalize.dig import Obj, head, items, obj, pairs, plain_key, plain_keys, text, words
 from agents.normalize.items import FIRING, Event, Ignored, Item
-from agents.normalize.words import level_of, ranked, status_of
+from agents.normalize.words import LEVEL_OF, STATUS_OF, level_of, ranked, status_of
 from schemas.base import AlertStatus
 
-NAME_KEYS = (
-    "alertname",
-    "alerttitle",
-    "rulename",
-    "monitorname",
-    "checkname",
-    "triggername",
-    "conditionname",
-    "problemtitle",
-    "problemname",
-    "alarmname",
-    "incidentname",
-    "incidenttitle",
-    "eventname",
-    "eventtitle",
-    "policyname",
-    "title",
-    "subject",
-    "name",
-    "problem",
-    "alert",
-    "alarm",
-    "check",
-    "rule",
-    "monitor",
-    "shortdescription",
-    "headline",
-    "summary",
-    "displayname",
-    "message",
-    "msg",
-    "event",
-    "text",
-    "description",
-    "reason",
-    "error",
-    "metric",
-    "metricname",
-    "details",
+NAME_KEYS = words(
+    "alertname alerttitle rulename monitorname checkname triggername conditionname problemtitle problemname alarmname ",
+    "incidentname incidenttitle eventname eventtitle policyname title subject name problem alert alarm check rule monitor ",
+    "shortdescription headline summary displayname message msg event text description reason error metric metricname details trigger",
 )
-STATUS_KEYS = (
-    "status",
-    "state",
-    "alertstate",
-    "alertstatus",
-    "newstate",
-    "currentstate",
-    "newstatus",
-    "currentstatus",
-    "incidentstatus",
-    "eventstatus",
-    "checkstatus",
-    "monitorstatus",
-    "problemstate",
-    "alertaction",
-    "eventaction",
-    "action",
-    "transition",
-    "notificationtype",
-    "eventtype",
-    "alerttype",
-    "event",
-    "type",
-    "event_type",
-    "phase",
-    "health",
-    "condition",
-    "severity",
+STATUS_KEYS = words(
+    "status state alertstate alertstatus newstate currentstate newstatus currentstatus incidentstatus eventstatus ",
+    "checkstatus monitorstatus problemstate alertaction eventaction action transition notificationtype eventtype alerttype ",
+    "event type event_type phase health condition severity",
 )
-TIME_KEYS = (
-    "startsat",
-    "startedat",
-    "starttime",
-    "started",
-    "start",
-    "firedat",
-    "firstseen",
-    "firstseenat",
-    "firstoccurrence",
-    "triggeredat",
-    "triggertime",
-    "triggered",
-    "openedat",
-    "openat",
-    "opened",
-    "raisedat",
-    "occurredat",
-    "occurred",
-    "happenedat",
-    "detectedat",
-    "begin",
-    "beginat",
-    "activeat",
-    "createdat",
-    "createdon",
-    "created",
-    "creationtime",
-    "createtime",
-    "eventtime",
-    "eventtimestamp",
-    "alerttime",
-    "incidenttime",
-    "timestamp",
-    "atimestamp",
-    "ts",
-    "datetime",
-    "time",
-    "date",
-    "receivedat",
-    "lastreceived",
-    "updatedat",
-    "timestampms",
-    "epoch",
-    "clock",
+TIME_KEYS = words(
+    "startsat startedat starttime started start firedat firstseen firstseenat firstoccurrence triggeredat triggertime ",
+    "triggered openedat openat opened raisedat occurredat occurred happenedat detectedat begin beginat activeat createdat ",
+    "createdon created creationtime createtime eventtime eventtimestamp alerttime incidenttime timestamp atimestamp ts ",
+    "datetime time date receivedat lastreceived updatedat timestampms epoch clock",
 )
 END_KEYS = (
     "endsat",
@@ -140,28 +41,9 @@ END_KEYS = (
     "clearedat",
     "finishedat",
 )
-KEY_KEYS = (
-    "dedupkey",
-    "dedupekey",
-    "deduplicationkey",
-    "dedupid",
-    "fingerprint",
-    "aggregationkey",
-    "correlationid",
-    "correlationkey",
-    "incidentkey",
-    "alertkey",
-    "alias",
-    "alertid",
-    "incidentid",
-    "problemid",
-    "issueid",
-    "uniqueid",
-    "uuid",
-    "monitorid",
-    "checkid",
-    "ruleid",
-    "id",
+KEY_KEYS = words(
+    "dedupkey dedupekey deduplicationkey dedupid fingerprint aggregationkey correlationid correlationkey incidentkey ",
+    "alertkey alias alertid alertuid incidentid problemid issueid uniqueid uuid monitorid checkid ruleid id",
 )
 URL_KEYS = (
     "url",
@@ -177,56 +59,13 @@ URL_KEYS = (
     "eventurl",
     "detailsurl",
 )
-SUMMARY_KEYS = (
-    "summary",
-    "message",
-    "msg",
-    "text",
-    "description",
-    "body",
-    "details",
-    "detail",
-    "reason",
-    "output",
-    "longdescription",
-    "content",
+SUMMARY_KEYS = words("summary message msg text description body details detail reason output longdescription content")
+_NESTED = words(
+    "alert alarm event incident issue problem monitor check trigger data body payload attributes context detail details rule ",
+    "condition annotations labels tags metadata resource entity host service info customdetails properties fields message ",
+    "notification result params",
 )
-_NESTED = (
-    "alert",
-    "alarm",
-    "event",
-    "incident",
-    "issue",
-    "problem",
-    "monitor",
-    "check",
-    "trigger",
-    "data",
-    "body",
-    "payload",
-    "attributes",
-    "context",
-    "detail",
-    "details",
-    "rule",
-    "condition",
-    "annotations",
-    "labels",
-    "tags",
-    "metadata",
-    "resource",
-    "entity",
-    "host",
-    "service",
-    "info",
-    "customdetails",
-    "properties",
-    "fields",
-    "message",
-    "notification",
-    "result",
-    "params",
-)
+_THINGS = frozenset(words("alert alarm incident event issue problem check monitor error notification test"))
 _STRONG_STATUS = frozenset(STATUS_KEYS) - {"event", "type", "action", "condition", "severity", "phase"}
 _BRACKETED = re.compile(
     r"^\s*\[?(?P<word>FIRING|RESOLVED|PROBLEM|RECOVERY|OK|CRITICAL|WARNING|ALERT|DOWN|UP|TRIGGERED|RECOVERED)(?::\d+)?\]?[\s:-]+",
@@ -240,7 +79,7 @@ def read_generic(payload: Obj, source: str) -> Item:
     name = _find(levels, NAME_KEYS, _title_like)
     severity = _find(levels, SEVERITY_KEYS, _severity_like)
     status = _status(levels)
-    if not name and not severity and status is None:
+    if not name and not severity and status is not FIRING:  # "status: ok" alone is what a health check answers
         return Ignored("nothing that reads like an alert: no title, no severity and no status")
     if status is None:
         marked = _BRACKETED.match(name)
@@ -305,7 +144,11 @@ def _find(layers: list[Obj], keys: tuple[str, ...], fits: Any = None) -> str:
 
 
 def _title_like(written: str) -> bool:
-    return (not written.replace(".", "").isdigit() and len(written) <= 4096 and status_of(written) is None) or len(written) > 24
+    """Not a number, and more than a status or level with the kind of thing it is about (`incident.resolved`, `ALARM`)."""
+    if written.replace(".", "").isdigit() or len(written) > 4096:
+        return False
+    words = re.findall(r"[a-z0-9]+", written.lower())
+    return len(words) > 2 or not all(word in STATUS_OF or word in LEVEL_OF or word in _THINGS for word in words)
 
 
 def _severity_like(written: str) -> bool:

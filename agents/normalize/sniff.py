@@ -15,22 +15,26 @@ from agents.normalize.sources import (
     azure,
     cloudwatch,
     datadog,
+    deploy_notices,
     deploys,
+    desks,
     dynatrace,
     elastic,
     flux,
     gcp,
     grafana,
     graylog,
-    monitors,
+    infrastructure,
     nagios,
     newrelic,
+    observability,
     opsgenie,
     pagerduty,
     sentry,
     splunk,
+    trackers,
     uptime,
-    vendors,
+    uptime_services,
     zabbix,
 )
 
@@ -54,23 +58,24 @@ ORDER: tuple[Source, ...] = (
     dynatrace.SOURCE,
     nagios.CHECKMK,
     nagios.LIBRENMS,
-    deploys.GITHUB,
-    deploys.GITLAB,
-    deploys.ARGOCD,
-    deploys.KUBERNETES,
-    deploys.DEPLOYS,
-    *(shape.source() for shape in monitors.SHAPES),
-    *(shape.source() for shape in vendors.SHAPES),
     zabbix.SOURCE,
     datadog.SOURCE,
     elastic.SOURCE,
     nagios.NAGIOS,
+    deploys.GITHUB,
+    deploys.GITLAB,
+    deploys.ARGOCD,
+    deploys.KUBERNETES,
+    deploy_notices.DEPLOYS,
+    *(shape.source() for part in (uptime_services, infrastructure, observability, trackers, desks) for shape in part.SHAPES),
 )
 """Formats with the surest marks first; those that are told by their choice of words last."""
 
 _BY_NAME: dict[str, Source] = {plain_key(name): source for source in ORDER for name in (source.name, *source.aliases)}
 _SLUG = re.compile(r"[^a-z0-9]+")
 _NEST = 4
+_LISTS = ("alerts", "events", "incidents", "alarms", "problems", "items", "notifications", "messages", "records", "results")
+_TITLES = frozenset(("title", "name", "alertname", "alert_name", "summary", "subject"))
 
 
 def named(hint: str | None) -> Source | None:
@@ -93,7 +98,7 @@ def read(payload: Any, hint: str | None, now_ms: int) -> list[Item]:
         source = named(hint)
         if source is not None and source.recognizes(payload):
             return source.read(payload, now_ms)
-    return _recognized(payload, hint, now_ms, _NEST) or [_unknown(payload, hint)]
+    return _recognized(payload, hint, now_ms, _NEST) or _unknown(payload, hint, now_ms)
 
 
 def _read_list(elements: list[Any], hint: str | None, now_ms: int) -> list[Item]:
@@ -156,23 +161,29 @@ def _inside(value: Any, hint: str | None, now_ms: int, depth: int) -> list[Item]
         )
     if not isinstance(value, dict):
         return None
-    return _recognized(value, hint, now_ms, depth - 1) or [_unknown(value, hint)]
+    return _recognized(value, hint, now_ms, depth - 1) or _unknown(value, hint, now_ms)
 
 
 def _flat(parts: Iterable[list[Item]]) -> list[Item]:
     return [item for part in parts for item in part]
 
 
-def _unknown(payload: Obj, hint: str | None) -> Item:
-    """Read by common names; a wrapper is looked into where it says nothing itself."""
+def _unknown(payload: Obj, hint: str | None, now_ms: int) -> list[Item]:
+    """Read by common names: each of a list of alerts, what a `payload` wraps, or the object itself."""
     source = named(hint)
     if source is flux.SOURCE:
-        return flux.element(payload)
+        return [flux.element(payload)]
+    elements = next(
+        (payload[key] for key in _LISTS if isinstance(payload.get(key), list) and any(isinstance(part, dict) for part in payload[key])),
+        None,
+    )
+    if elements is not None and not (payload.keys() & _TITLES):
+        return _read_list(elements, hint, now_ms)
     name = source.name if source else slug(hint)
     found = read_generic(payload, name)
     inner = [value for value in wrapped(payload) if isinstance(value, dict)]
     if inner and "payload" in payload and payload["payload"] is inner[0]:
         deeper = read_generic(inner[0], name)
         if isinstance(deeper, Event):
-            return deeper
-    return found
+            return [deeper]
+    return [found]

@@ -23,19 +23,20 @@ _LEVELS: dict[Severity, str] = {
 LEVEL_OF: dict[str, Severity] = {word: level for level, words in _LEVELS.items() for word in words.split()}
 
 _FIRING = (
-    "firing fired fire active activated activate alerting alert alarm alarming triggered trigger triggers triggering open opened opening new "
-    "created create problem problems down critical crit warning warn error failed failing fail failure failures unhealthy bad degraded outage "
-    "offline unreachable start started starts raised raise acknowledged acknowledge acknowledgement ack inprogress investigating identified "
-    "monitoring assigned escalated escalate pending nodata missing high unresolved unresolve regression reopened reopen retriggered renotify "
-    "renotified ongoing breached breach violated violation anomalous abnormal disaster major minor fatal trouble timeout occurred begin began "
-    "insufficientdata unknown unavailable notok exceeded threat incident unacknowledged reassigned suspended late expired updated update "
-    "added continued worse"
+    "firing fired fire active activated activate alerting alert alarm alarming triggered trigger triggers triggering open "
+    "opened opening new created create problem problems down critical crit warning warn error failed failing fail failure "
+    "failures unhealthy bad degraded outage offline unreachable start started starts raised raise acknowledged acknowledge "
+    "acknowledgement ack inprogress investigating identified monitoring assigned escalated escalate pending nodata missing "
+    "high unresolved unresolve regression reopened reopen retriggered renotify renotified ongoing breached breach violated "
+    "violation anomalous abnormal disaster major minor fatal trouble timeout occurred begin began insufficientdata unknown "
+    "unavailable notok exceeded threat incident unacknowledged reassigned suspended late expired updated update added "
+    "continued worse"
 )
 _RESOLVED = (
-    "resolved resolve resolves resolving resolution ok okay recovered recovery recover recovering closed close closing clear cleared clears up "
-    "normal inactive healthy good success succeeded successful passed passing pass deactivated deactivate fixed ended end ends finished "
-    "stopped restored restore online available operational green cancelled canceled cancel deleted delete solved done backtonormal "
-    "completed complete notalerting unfiring"
+    "resolved resolve resolves resolving resolution ok okay recovered recovery recover recovering closed close closing clear "
+    "cleared clears up normal inactive healthy good success succeeded successful passed passing pass deactivated deactivate "
+    "fixed ended end ends finished stopped restored restore online available operational green cancelled canceled cancel "
+    "deleted delete solved done backtonormal completed complete notalerting unfiring"
 )
 STATUS_OF: dict[str, AlertStatus] = {
     **dict.fromkeys(_FIRING.split(), AlertStatus.FIRING),

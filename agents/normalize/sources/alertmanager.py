@@ -19,7 +19,23 @@ _RECORDED = {
     "alert_resolved": RESOLVED,
 }
 _AUDIT = frozenset(
-    ["alertGrouped", "alert_grouped", "notification", "silenceCreated", "silence_created", "silenceUpdated", "silence_updated", "silenceMutedAlert", "silence_muted_alert", "inhibitionMutedAlert", "inhibition_muted_alert", "alertmanagerStartupEvent", "alertmanager_startup_event", "alertmanagerShutdownEvent", "alertmanager_shutdown_event"]
+    [
+        "alertGrouped",
+        "alert_grouped",
+        "notification",
+        "silenceCreated",
+        "silence_created",
+        "silenceUpdated",
+        "silence_updated",
+        "silenceMutedAlert",
+        "silence_muted_alert",
+        "inhibitionMutedAlert",
+        "inhibition_muted_alert",
+        "alertmanagerStartupEvent",
+        "alertmanager_startup_event",
+        "alertmanagerShutdownEvent",
+        "alertmanager_shutdown_event",
+    ]
 )
 
 

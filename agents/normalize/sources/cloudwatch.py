@@ -77,7 +77,7 @@ def _alarm(payload: Obj) -> Item:
         summary=first(payload, "AlarmDescription", "NewStateReason", "StateReason"),
         labels={
             **dimensions,
-            "namespace": first(trigger, "Namespace") or first(payload, "Namespace"),
+            "aws_namespace": first(trigger, "Namespace") or first(payload, "Namespace"),
             "region": first(payload, "Region"),
             "metric": first(trigger, "MetricName") or first(payload, "MetricName") or next(filter(None, metric_names), ""),
         },
@@ -121,7 +121,7 @@ def _state_change(payload: Obj, detail: Obj, arn: str, account: str) -> Item:
         labels={
             **dimensions,
             "region": first(payload, "region"),
-            "namespace": next((first(metric, "metricStat.metric.namespace") for metric in metrics), ""),
+            "aws_namespace": next((first(metric, "metricStat.metric.namespace") for metric in metrics), ""),
         },
         annotations={"description": at(detail, "configuration.description"), "reason": at(detail, "state.reason"), "account": account},
         key=_key(arn, account, first(payload, "region"), name),
@@ -178,4 +178,4 @@ def _eventbridge(payload: Obj, detail: Obj) -> Item:
     )
 
 
-SOURCE = Source(NAME, recognizes, read, aliases=("aws", "aws_cloudwatch", "amazon_cloudwatch", "sns", "aws_sns", "eventbridge"))
+SOURCE = Source(NAME, recognizes, read, aliases=("aws", "aws_cloudwatch", "amazon_cloudwatch", "eventbridge"))

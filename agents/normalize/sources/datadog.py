@@ -14,7 +14,9 @@ from agents.normalize.words import P4, ranked, status_of, status_or_firing
 from schemas.base import Severity
 
 NAME = "datadog"
-_MARKS = frozenset(["alerttransition", "alertcyclekey", "aggregkey", "alertscope", "alertquery", "alertmetric", "alerttitle", "eventtitle", "lastupdated"])
+_MARKS = frozenset(
+    ["alerttransition", "alertcyclekey", "aggregkey", "alertscope", "alertquery", "alertmetric", "alerttitle", "eventtitle", "lastupdated"]
+)
 _TITLE = re.compile(
     r"^\s*(?:%%%\s*)?(?:\[(?P<priority>P[1-5])\]\s*)?\[(?P<word>[^\]\[]{2,40}?)(?: on (?P<scope>[^\]]*))?\]\s*(?P<rest>.+)$", re.DOTALL
 )

@@ -30,8 +30,7 @@ def recognizes(payload: Obj) -> bool:
         return True
     return (
         "problemdetailsjson" in plain
-        or ("severityLevel" in payload
-        and "impactLevel" in payload)
+        or ("severityLevel" in payload and "impactLevel" in payload)
         or ("event.id" in payload and "event.status" in payload)
     )
 

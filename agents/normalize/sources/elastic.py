@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from agents.normalize.alert_words import environment_in, service_in, severity_in
 from agents.normalize.dig import Obj, at, dicts, first, first_value, obj, only, plain_keys, text
 from agents.normalize.items import FIRING, RESOLVED, Event, Item, Source
@@ -9,6 +11,7 @@ from agents.normalize.words import level_of, ranked, status_of
 from schemas.base import AlertStatus
 
 NAME = "elastic"
+_UUID = re.compile(r"[0-9a-fA-F-]{32,}")
 
 
 def recognizes(payload: Obj) -> bool:
@@ -95,7 +98,7 @@ def _rule(payload: Obj) -> Item:
         or service_in(context)
         or first(context, "group")
         or service_in(obj(payload.get("host")))
-        or (instance if instance != rule_id and "-" not in instance else ""),
+        or (instance if instance != rule_id and not _UUID.fullmatch(instance) else ""),
         environment=environment_in(plain) or environment_in(context),
         severity=word,
         level=level_of(word) if not word.isdigit() else None,

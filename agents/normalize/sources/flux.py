@@ -7,7 +7,22 @@ from typing import Any
 from agents.normalize.dig import Obj
 from agents.normalize.items import FIRING, RESOLVED, Bad, Event, Item, RejectReason, Source
 
-KEYS = frozenset(["name", "status", "service", "environment", "source_severity", "labels", "annotations", "started_at", "ended_at", "summary", "url", "key"])
+KEYS = frozenset(
+    [
+        "name",
+        "status",
+        "service",
+        "environment",
+        "source_severity",
+        "labels",
+        "annotations",
+        "started_at",
+        "ended_at",
+        "summary",
+        "url",
+        "key",
+    ]
+)
 
 
 def recognizes(payload: Obj) -> bool:

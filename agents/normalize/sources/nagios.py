@@ -10,7 +10,17 @@ from agents.normalize.words import P1, P2, P3, level_of, status_of
 from schemas.base import AlertStatus, Severity
 
 _NAGIOS = frozenset(
-    ["servicestate", "hoststate", "servicedesc", "serviceoutput", "hostoutput", "servicedescription", "servicestatetype", "notificationtype", "hoststatetype"]
+    [
+        "servicestate",
+        "hoststate",
+        "servicedesc",
+        "serviceoutput",
+        "hostoutput",
+        "servicedescription",
+        "servicestatetype",
+        "notificationtype",
+        "hoststatetype",
+    ]
 )
 _CHANGE = re.compile(r"\s+-\s+\S+(?:\s\S+)?\s+->\s+.*$")
 _SERVICE_STATES = {"0": "OK", "1": "WARNING", "2": "CRITICAL", "3": "UNKNOWN"}

@@ -117,7 +117,7 @@ def _metric(payload: Obj, data: Obj, alert: Obj) -> Item:
         status=RESOLVED if action == "resolved" else status_or_firing(action),
         service=head(first_value(alert, "projects")) or head(rule.get("projects")),
         environment=head(rule.get("environment")),
-        severity="" if action == "resolved" else action,
+        severity=action,
         started_at=first_value(alert, "date_started", "date_detected", "date_created"),
         ended_at=first_value(alert, "date_closed"),
         summary=first(data, "description_text", "description_title"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from agents.normalize.alert_words import environment_in, service_in, severity_in
 from agents.normalize.dig import Obj, at, first, first_value, head, last_segment, pairs, scalars, text
+from agents.normalize.generic import read_generic
 from agents.normalize.items import Event, Ignored, Item, Source
 from agents.normalize.words import ranked, status_of, status_or_firing
 from schemas.base import AlertStatus, Severity
@@ -61,6 +62,8 @@ class Shape:
         word = _text(payload, self.severity) or severity_in(tags)
         service = _text(payload, self.service) or service_in(tags)
         name = _text(payload, self.title)
+        if not name:
+            return [read_generic(payload, self.name)]
         key = [head(at(payload, path)) for path in self.key]
         return [
             Event(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from agents.normalize.alert_words import severity_in
-from agents.normalize.dig import Obj, dicts, first, first_value, only, pairs, plain_keys, scalars, text
+from agents.normalize.dig import Obj, dicts, first, first_value, only, pairs, plain_keys, scalars, text, words
 from agents.normalize.items import FIRING, RESOLVED, Event, Item, Source
 from agents.normalize.words import P1, P2, P3, P4, level_of, status_of
 from schemas.base import AlertStatus, Severity
@@ -20,38 +20,10 @@ _PREFIX = re.compile(
 )
 _SCALE: dict[str, Severity] = {"5": P1, "4": P2, "3": P3, "2": P3, "1": P4, "0": P4}
 _EVENT = ("eventid", "problemid", "eventrecoveryid")
-_TRIGGER = (
-    "triggerid",
-    "triggername",
-    "triggerstatus",
-    "triggerseverity",
-    "triggernseverity",
-    "triggervalue",
-    "triggerdescription",
-    "triggerurl",
-)
-_MORE = (
-    "eventvalue",
-    "eventnseverity",
-    "eventseverity",
-    "eventname",
-    "eventstatus",
-    "hostname",
-    "hosthost",
-    "hostip",
-    "hostconn",
-    "zabbixurl",
-    "eventdate",
-    "eventtime",
-    "eventupdatestatus",
-    "eventsource",
-    "alertsubject",
-    "alertmessage",
-    "eventtags",
-    "eventopdata",
-    "itemvalue",
-    "itemname",
-    "itemid",
+_TRIGGER = words("triggerid triggername triggerstatus triggerseverity triggernseverity triggervalue")
+_MORE = words(
+    "triggerdescription triggerurl trigger eventvalue eventnseverity eventseverity eventname eventstatus hostname hosthost hostip hostconn zabbixurl eventdate ",
+    "eventtime eventupdatestatus eventsource alertsubject alertmessage eventtags eventopdata itemvalue itemname itemid ",
     "itemkey",
 )
 
@@ -63,7 +35,7 @@ def recognizes(payload: Obj) -> bool:
     if any("zabbix" in key for key in plain):
         return True
     strong = sum(key in plain for key in _EVENT) + sum(key in plain for key in _TRIGGER)
-    return strong >= 1 and strong + sum(key in plain for key in _MORE) >= 3
+    return strong >= 2 or (strong == 1 and sum(key in plain for key in _MORE) >= 2) or (strong == 1 and "trigger" in plain)
 
 
 def read(payload: Obj, now_ms: int) -> list[Item]:
