@@ -106,6 +106,14 @@ def load_forms(file: Path = FOLDER / "forms.yaml") -> dict[str, Form]:
 
 
 def load_samples(folder: Path = SAMPLES) -> list[Any]:
-    """Golden payloads of real sources: objects only, in order of their names."""
-    found = [json.loads(file.read_bytes()) for file in sorted(folder.glob("*.json"))]
-    return [sample for sample in found if isinstance(sample, dict)]
+    """Golden payloads of real sources, each source's fire before its resolve. Not those that are several JSON texts in a file."""
+    files = sorted([*folder.glob("*__firing.json"), *folder.glob("*__resolved.json")])
+    texts = [file.read_text(encoding="utf-8") for file in files]
+    return [json.loads(text) for text in texts if is_one_object(text)]
+
+
+def is_one_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
