@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import quote
 
+import psutil
 import psycopg
 
 from pipeline.record.postgres_files import (
@@ -76,11 +77,16 @@ class EmbeddedPostgres:
         make_private_to_us(self.directory)
         if not self._own():
             return self._wait_for_url()  # another process is starting it just now
-        account = server_account()
-        programs = reachable_programs(self.directory, account)
-        self._initialize(programs, account)
-        self._launch(programs, account)
-        return self._wait_for_url()
+        try:
+            account = server_account()
+            programs = reachable_programs(self.directory, account)
+            self._initialize(programs, account)
+            self._forget_dead_server()
+            self._launch(programs, account)
+            return self._wait_for_url()
+        except BaseException:
+            self.stop()
+            raise
 
     def alive(self) -> bool:
         """Whether it answers queries now."""
@@ -132,6 +138,19 @@ class EmbeddedPostgres:
         if done.returncode != 0:
             raise PostgresFailed(f"initdb failed with status {done.returncode}: {done.stderr.strip()[-800:]}")
 
+    def _forget_dead_server(self) -> None:
+        """A server that was killed leaves its number, which another process may bear by now: PostgreSQL would not start beside that."""
+        if self._server is not None:
+            self._server.poll()
+        pid = postmaster_pid(self.data)
+        if pid is None:
+            return
+        give_up = time.monotonic() + self._start_within_s
+        while is_server(pid) and time.monotonic() < give_up:
+            time.sleep(0.05)  # it is starting or stopping
+        if not is_server(pid):
+            (self.data / "postmaster.pid").unlink(missing_ok=True)
+
     def _launch(self, programs: Path, account: Account | None) -> None:
         settings = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
         socket = str(socket_directory(self.data, account))
@@ -162,7 +181,7 @@ def running_url(directory: Path) -> str | None:
         lines = pid_file.read_text().splitlines()
     except (FileNotFoundError, PermissionError):
         return None
-    if len(lines) < 8 or lines[7].strip() != "ready" or not process_exists(int(lines[0])):
+    if len(lines) < 8 or lines[7].strip() != "ready" or not is_server(int(lines[0])):
         return None
     return f"postgresql://postgres@/postgres?host={quote(lines[4], safe='')}"
 
@@ -182,14 +201,13 @@ def postmaster_pid(data: Path) -> int | None:
         return None
 
 
-def process_exists(pid: int) -> bool:
+def is_server(pid: int) -> bool:
+    """Whether that process is a PostgreSQL that runs."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        process = psutil.Process(pid)
+        return process.name() == "postgres" and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
-    except PermissionError:
-        return True
-    return True
 
 
 def end(process: subprocess.Popen[bytes], within_s: float) -> None:
@@ -206,5 +224,5 @@ def end_orphan(pid: int, within_s: float) -> None:
     """The same for a server that an earlier process of ours started."""
     os.kill(pid, signal.SIGINT)
     give_up = time.monotonic() + within_s
-    while process_exists(pid) and time.monotonic() < give_up:
+    while is_server(pid) and time.monotonic() < give_up:
         time.sleep(0.02)

@@ -88,13 +88,19 @@ def reachable_programs(directory: Path, account: Account | None) -> Path:
     programs = installed_programs()
     if account is None or searchable_by_all(programs):
         return programs
-    copy = directory / programs.parent.name
+    package = programs.parents[1]
+    copy = directory / "programs"
     if not copy.exists():
-        partial = copy.with_suffix(".partial")
+        partial = directory / "programs.partial"
         shutil.rmtree(partial, ignore_errors=True)
-        shutil.copytree(programs.parent, partial, symlinks=True, ignore=shutil.ignore_patterns("include"))
+        # The programs look for their libraries where the wheel has them: beside the package.
+        libraries = package.with_name(f"{package.name}.libs")
+        if libraries.exists():
+            shutil.copytree(libraries, partial / libraries.name)
+        where = partial / package.name / programs.parent.name
+        shutil.copytree(programs.parent, where, symlinks=True, ignore=shutil.ignore_patterns("include"))
         partial.rename(copy)
-    return copy / "bin"
+    return copy / package.name / programs.parent.name / programs.name
 
 
 def socket_directory(data: Path, account: Account | None) -> Path:
