@@ -47,7 +47,7 @@ def run_lane(lane: str, settings: Settings, stop: threading.Event) -> int:
     """
     config = load_config(settings)
     if lane == "api":
-        return run_api_lane(settings, config)
+        return run_api_lane(settings, config, stop)
     with shown(lane, settings) as look:
         try:
             {"intake": run_intake, "decide": run_decide, "act": run_act_lane, "record": run_record_lane}[lane](settings, config, look, stop)
@@ -181,7 +181,7 @@ def run_record_lane(settings: Settings, config: Config, look: Shown, stop: threa
     run_record(record, stop, RecordObserver(look.metrics, look.health))
 
 
-def run_api_lane(settings: Settings, config: Config) -> int:
+def run_api_lane(settings: Settings, config: Config, stop: threading.Event) -> int:
     from pipeline.api.server import run_api
 
-    return run_api(settings, normalize_rules(config))
+    return run_api(settings, normalize_rules(config), stop)

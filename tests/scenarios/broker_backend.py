@@ -129,7 +129,7 @@ class BrokerBackend:
             self.until(
                 lambda due=due: all(task.store.next_due > due for worker in self.workers for task in worker._tasks.values()),
                 f"timer at {due}",
-            )  # type: ignore[misc]
+            )
             self.settle()
         self.now = max(self.now, to_ms)
 
@@ -163,7 +163,8 @@ class BrokerBackend:
             self.act()
             if time.monotonic() > ends:
                 raise TimeoutError(
-                    f"{what}: not within {PATIENCE_S} s; sent {self.sent}, intake {self.intake.read} {self.intake.wrote}, decide {self.decide.read}"
+                    f"{what}: not within {PATIENCE_S} s; sent {self.sent}, intake {self.intake.read} {self.intake.wrote}, "
+                    f"decide {self.decide.read}"
                 )
 
     def act(self) -> None:
@@ -179,7 +180,7 @@ class BrokerBackend:
             receipt = Receipt(
                 effect_id=delivery.effect_id, attempt=delivery.attempt, receiver=delivery.receiver, incident_id=incident.incident_id,
                 domain=incident.domain, status=status, at=from_ms(self.now),
-            )  # type: ignore[arg-type]  # fmt: skip
+            )  # fmt: skip
             self.producer.produce(f"{self.prefix}receipts", receipt.to_json(), incident.domain.encode(), timestamp=self.now)
             self.sent["receipts"] += 1
         self.producer.flush(10)

@@ -71,7 +71,7 @@ class ReceiverDouble:
         receipt = Receipt(
             effect_id=delivery.effect_id, attempt=delivery.attempt, receiver=delivery.receiver, incident_id=delivery.incident.incident_id,
             domain=delivery.incident.domain, status=status, at=from_ms(context.now),
-        )  # type: ignore[arg-type]  # fmt: skip
+        )  # fmt: skip
         context.emit("receipts", delivery.incident.domain.encode(), receipt.to_json())
 
     def fire(self, name: str, key: str, due: int, context: Context) -> None:

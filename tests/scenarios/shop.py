@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from schemas.base import Matcher, from_ms
@@ -20,9 +21,13 @@ SERVICES = (
 )
 
 
+def fixed(value: bytes) -> Callable[[int], bytes]:
+    return lambda _: value
+
+
 def with_topology(timeline: Timeline) -> None:
     for service in SERVICES:
-        timeline.at(0).puts("topology", service.name, lambda _, service=service: service.to_json())
+        timeline.at(0).puts("topology", service.name, fixed(service.to_json()))
 
 
 def silence(timeline: Timeline, second: float, *, minutes: float, kind: str = "silence", **labels: str) -> None:
@@ -31,7 +36,7 @@ def silence(timeline: Timeline, second: float, *, minutes: float, kind: str = "s
         return Silence(
             silence_id="s1", kind=kind, owner="ann", reason="planned work", starts_at=starts, ends_at=starts + timedelta(minutes=minutes),
             matchers=[Matcher(name=name, value=value) for name, value in labels.items()],
-        ).to_json()  # type: ignore[arg-type]  # fmt: skip
+        ).to_json()  # fmt: skip
 
     timeline.at(second).puts("silences", "s1", make)
 
@@ -53,7 +58,7 @@ def feedback(timeline: Timeline, second: float, kind: str, about: str) -> None:
     def act(backend) -> None:  # type: ignore[no-untyped-def]
         incident = [one for one in backend.incidents() if about in one.title][-1]
         now = from_ms(backend.start + round(second * 1000))
-        said = Feedback(feedback_id=f"f{second}", kind=kind, incident_id=incident.incident_id, domain=incident.domain, by="ann", at=now)  # type: ignore[arg-type]
+        said = Feedback(feedback_id=f"f{second}", kind=kind, incident_id=incident.incident_id, domain=incident.domain, by="ann", at=now)
         backend.send("feedback", incident.domain, said.to_json())
 
     timeline.at(second).do(act)
