@@ -18,12 +18,13 @@ class Offsets:
     """Of one topic. Only the loop's own thread calls it."""
 
     def __init__(self) -> None:
-        self._in_hand: dict[int, set[int]] = {}
+        self._in_hand: dict[int, dict[int, int]] = {}
         self._positions: dict[int, int] = {}
         self._committed: dict[int, int] = {}
 
-    def taken(self, place: Place) -> None:
-        self._in_hand.setdefault(place.partition, set()).add(place.offset)
+    def taken(self, place: Place, timestamp: int) -> None:
+        """`timestamp`: the broker's, epoch ms."""
+        self._in_hand.setdefault(place.partition, {})[place.offset] = timestamp
 
     def read_to(self, partition: int, position: int) -> None:
         """Reading goes on at `position`; all records before it were given to `taken`."""
@@ -32,13 +33,14 @@ class Offsets:
     def settled(self, places: Iterable[Place]) -> None:
         """What was to be done about these is done, and Kafka has said so. A place that is not known any more is passed over."""
         for place in places:
-            self._in_hand.get(place.partition, set()).discard(place.offset)
+            self._in_hand.get(place.partition, {}).pop(place.offset, None)
 
     def to_commit(self) -> dict[int, int]:
         """Partition to offset, where it moved since `committed`."""
         found = {}
         for partition, position in self._positions.items():
-            offset = min(self._in_hand.get(partition, ()), default=position)
+            # The position bounds it: after a partition went and came back, records of the first time may still be in hand.
+            offset = min(position, *self._in_hand.get(partition, ())) if self._in_hand.get(partition) else position
             if offset > self._committed.get(partition, -1):
                 found[partition] = offset
         return found
@@ -49,8 +51,16 @@ class Offsets:
     def forget(self, partitions: Iterable[int]) -> None:
         """These were taken away, and will be read again from what was committed."""
         for partition in partitions:
-            for known in (self._in_hand, self._positions, self._committed):
-                known.pop(partition, None)
+            self._in_hand.pop(partition, None)
+            self._positions.pop(partition, None)
+            self._committed.pop(partition, None)
+
+    def position(self, partition: int) -> int | None:
+        return self._positions.get(partition)
+
+    def oldest(self, partition: int) -> int | None:
+        """Timestamp of the oldest record in hand, epoch ms."""
+        return min(self._in_hand.get(partition, {}).values(), default=None)
 
     @property
     def in_hand(self) -> int:
