@@ -45,6 +45,7 @@ class TopicReader:
         self._kafka = kafka
         self._prefix = prefix
         self._within_s = within_s
+        self._call_s = min(CALL_S, within_s)
         self.complete = True
         """False once a reading ended at its time limit, with older records unread."""
 
@@ -83,7 +84,7 @@ class TopicReader:
 
     def cluster_id(self) -> str | None:
         with self._consumer() as consumer:
-            cluster_id: str | None = consumer.list_topics(timeout=CALL_S).cluster_id
+            cluster_id: str | None = consumer.list_topics(timeout=self._call_s).cluster_id
             return cluster_id
 
     @contextmanager
@@ -109,12 +110,12 @@ class TopicReader:
 
     def _ranges(self, consumer: Consumer, name: str) -> dict[int, tuple[int, int]]:
         """First offset and end of each partition that holds records."""
-        about = consumer.list_topics(name, timeout=CALL_S).topics[name]
+        about = consumer.list_topics(name, timeout=self._call_s).topics[name]
         if about.error is not None:
             raise HistoryUnavailable(f"Kafka: topic {name}: {about.error.str()}")
         ranges = {}
         for partition in about.partitions:
-            low, high = consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=CALL_S)
+            low, high = consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=self._call_s)
             if low < 0 or high < 0:
                 raise HistoryUnavailable(f"Kafka: the end of {name}/{partition} is not known")
             if high > low:

@@ -20,6 +20,7 @@ from pipeline.record.lane import run_record
 from pipeline.record.migrate import migrate
 from pipeline.record.postgres import EmbeddedPostgres
 from pipeline.record.settings import RecordSettings
+from tests.conftest import EMBEDDED
 
 
 @pytest.fixture(scope="session")
@@ -45,6 +46,19 @@ def open_directory() -> Iterator[Path]:
 
 @pytest.fixture
 def empty_database(postgres: str) -> Iterator[str]:
+    with new_database(postgres) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def module_database(postgres: str) -> Iterator[str]:
+    with new_database(postgres) as url:
+        migrate(url)
+        yield url
+
+
+@contextmanager
+def new_database(postgres: str) -> Iterator[str]:
     name = f"t{uuid.uuid4().hex[:10]}"
     with psycopg.connect(postgres, autocommit=True) as admin:
         admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
@@ -56,6 +70,13 @@ def empty_database(postgres: str) -> Iterator[str]:
 def database(empty_database: str) -> str:
     migrate(empty_database)
     return empty_database
+
+
+def open_topics(embedded: str) -> str:
+    """The catalogue's topics on the embedded broker under a new prefix, for what several tests share."""
+    prefix = f"t{uuid.uuid4().hex[:8]}."
+    EMBEDDED[embedded].create_topics(prefix)
+    return prefix
 
 
 @pytest.fixture
