@@ -53,14 +53,20 @@ class EngineSettings:
             "error_cb": on_error,
         }
 
-    def input_consumer(self, processor: str, on_error: Callable[[object], None]) -> dict[str, object]:
+    def input_consumer(self, processor: str, on_error: Callable[[object], None], *, embedded: bool = False) -> dict[str, object]:
+        """On the embedded broker membership is not static and sessions are short: it takes a static member that comes back for another
+        one, and lets whoever joins a group that has had members wait for a session less a second.
+        """
+        member = (
+            {"session.timeout.ms": 2000, "heartbeat.interval.ms": 500}
+            if embedded
+            else {"group.instance.id": self.identity(processor), "session.timeout.ms": 6000, "heartbeat.interval.ms": 1000}
+        )
         return self.base(self.identity(processor), on_error) | {
+            **member,
             "group.id": self.group(processor),
-            "group.instance.id": self.identity(processor),
             # Range gives a member the same partition numbers of every input, which is what makes a task.
             "partition.assignment.strategy": "range",
-            "session.timeout.ms": 6000,
-            "heartbeat.interval.ms": 1000,
             "max.poll.interval.ms": 60000,
             "isolation.level": "read_committed",
             "enable.auto.commit": False,

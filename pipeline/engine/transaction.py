@@ -44,6 +44,10 @@ class Transactions:
         except AbortNeeded as error:
             raise FatalEngineError(f"init_transactions: {error}") from error
 
+    def on_embedded_broker(self) -> bool:
+        """Whether the cluster is librdkafka's mock, which says so in its id."""
+        return str(self._producer.list_topics(timeout=self._wait).cluster_id).startswith("mockCluster")
+
     def begin(self) -> None:
         self.committing = False
         self.refused = None

@@ -113,7 +113,7 @@ class Worker:
         Raises FatalEngineError when only a new process helps.
         """
         if not self._opened:
-            self._open()
+            self._open()  # until the brokers answer or the budget is spent
         self._last_turn = time.monotonic()
         waiting = [task for task in self._tasks.values() if not task.running]
         running = len(waiting) < len(self._tasks)
@@ -158,11 +158,12 @@ class Worker:
     def _open(self) -> None:
         name, settings = self._processor.name, self._settings
         self._transactions = Transactions(settings, name, self._client_error, self._stopping.is_set)
-        self._inputs = Consumer(settings.input_consumer(name, self._client_error))
+        self._transactions.open()
+        embedded = self._transactions.on_embedded_broker()
+        self._inputs = Consumer(settings.input_consumer(name, self._client_error, embedded=embedded))
         self._ends = Ends(settings, name, self._client_error)
         self._restorer = Restorer(settings, name, self._processor.changelog, self._inputs, self._ends, self._observer, self._client_error)
         self._opened = True
-        self._transactions.open()
         topics = [self._full[topic] for topic in self._processor.inputs]
         self._inputs.subscribe(topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
 
