@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
+from functools import cache
 
+import certifi
 import httpx
 
 from agents.notify.addresses import is_public
@@ -57,12 +60,20 @@ def look_up(host: str) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
+@cache
+def trusted() -> ssl.SSLContext:
+    """The system's certificates (SSL_CERT_FILE may name others) and, for images that have none, certifi's."""
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    return context
+
+
 class GuardedTransport(httpx.AsyncBaseTransport):
     """For the client of one receiver, whose requests all go to one host. Redirects are the client's to refuse."""
 
     def __init__(self, *, allow_private: bool, limits: httpx.Limits) -> None:
         self.resolver = Resolver(allow_private)
-        self.inner = httpx.AsyncHTTPTransport(limits=limits, retries=0, trust_env=False)
+        self.inner = httpx.AsyncHTTPTransport(verify=trusted(), limits=limits, retries=0, trust_env=False)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Raises AddressRefused, NoAddress and what httpx raises."""
