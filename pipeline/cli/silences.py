@@ -133,20 +133,18 @@ def matcher(text: str) -> Matcher:
     """`name=value`, `!=`, `=~`, `!~`. Refuses what is none, and expressions that RE2 does not take."""
     import re
 
-    import re2
-
+    from agents.matching import InvalidExpression, check
     from schemas.base import Matcher
 
     found = re.fullmatch(r"\s*([^=!~\s]+)\s*(=~|!~|!=|=)\s*(.*)", text, re.DOTALL)
     if found is None:
         raise Refusal(Exit.USAGE, f"{text!r} is no matcher.", "Write it as service=checkout, severity!=critical, instance=~'db-.*'.")
-    name, op, value = found[1], found[2], found[3].strip("\"'")
-    if op in ("=~", "!~"):
-        try:
-            re2.compile(value)
-        except re2.error as error:
-            raise Refusal(Exit.USAGE, f"{value!r} is no expression that RE2 takes: {error}.") from None
-    return Matcher(name=name, op=op, value=value)
+    made = Matcher(name=found[1], op=found[2], value=found[3].strip("\"'"))
+    try:
+        check([made])
+    except InvalidExpression as error:
+        raise Refusal(Exit.USAGE, f"{error}.") from None
+    return made
 
 
 def known(settings: Settings) -> dict[str, Silence]:
