@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
@@ -120,3 +121,10 @@ def test_the_golden_example_shows_every_field(topic: Topic) -> None:
 
 def test_every_example_belongs_to_a_topic() -> None:
     assert {path.name for path in EXAMPLES.glob("*.json")} == {f"{topic.name}.json" for topic in described()}
+
+
+def test_the_page_for_consumers_links_only_what_exists_and_every_schema() -> None:
+    page = EXAMPLES.parents[2] / "docs" / "consumers.md"
+    linked = {(page.parent / link).resolve() for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8"))}
+    assert [str(path) for path in linked if not path.exists()] == []
+    assert {path_of(topic).resolve() for topic in described()} <= linked
