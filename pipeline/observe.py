@@ -47,6 +47,10 @@ class EngineObserver:
         self.counts = LaneMetrics(metrics, lane)
         self._places: dict[int, set[str]] = {}
         self._batch = 0
+        # A series that is there from the start at 0 shows its first step as an increase.
+        metrics.failures.of(lane)
+        metrics.transactions.of(lane, "committed")
+        metrics.transactions.of(lane, "aborted")
 
     def processed(self, topic: str, count: int) -> None:
         self._batch += count

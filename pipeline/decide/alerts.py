@@ -94,6 +94,8 @@ class AlertsProcessor:
 
     def write(self, case: Case, end: End, turn: Turn, context: Context) -> None:
         if case.alert.kind == "notice":
+            if self.decided is not None:
+                self.decided(case, end, turn.now)  # an event that rightly has no decision record is accounted for
             return
         counter = SEQUENCE.get(context, "") or Counter()
         counter.n += 1
