@@ -25,7 +25,7 @@ from agents.incidents import (
     update_page,
 )
 from agents.reasons import Why
-from agents.rows import CAUSES, AlertRow, IncidentRow
+from agents.rows import CAUSES, CLOSED_MARK, AlertRow, IncidentRow
 from agents.triage import incident_runbooks, summarize, title_of
 from schemas.base import Severity, to_ms
 from schemas.decision import Outcome
@@ -152,6 +152,9 @@ def tell_ended(case: Case, turn: Turn, row: AlertRow) -> End:
 
 
 def may_reopen(turn: Turn, incident: IncidentRow, row: AlertRow) -> bool:
+    """Not one that a person closed while it burned: its other alerts would be thought known."""
+    if turn.state.get(CLOSED_MARK + incident.incident_id.encode()) is not None:
+        return False
     return incident.status == "resolved" and turn.now - incident.resolved_at <= turn.world.rules.reopen_window_s * 1000
 
 

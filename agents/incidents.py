@@ -163,9 +163,24 @@ def count_soon(turn: Turn, incident_id: str) -> None:
         turn.at(turn.now + round(turn.world.rules.count_gap_s * 1000), "count", incident_id)
 
 
+def reopen_by_person(turn: Turn, row: IncidentRow, by: str) -> None:
+    """Somebody says that it is not over: it stands for those of its alerts that still fire, and stays open without any."""
+    row.status, row.resolved_at, row.resolved_by, row.acknowledged_at, row.acknowledged_by = "open", 0, "", 0, ""
+    turn.state.delete(CLOSED_MARK + row.incident_id.encode())
+    members = [(one, member) for one in row.members if (member := ALERTS.get(turn.state, one)) is not None]
+    fires = [(one, member) for one, member in members if member.firing and member.incident_id == row.incident_id and not member.suppressed]
+    row.firing = max(1, len(fires))
+    for service in row.causes:
+        add_ref(turn, CAUSES, f"{row.domain}|{service}", row.incident_id)
+    for fingerprint, member in fires:
+        if member.severity == P1:
+            mark_p1(turn, row, member, fingerprint)
+    note(row, turn.now, "reopened", by)
+    tell(turn, row, Transition.FIRED)
+
+
 def reopen(turn: Turn, row: IncidentRow, alert: AlertRow, fingerprint: str) -> None:
     row.status, row.resolved_at, row.resolved_by = "open", 0, ""
-    turn.state.delete(CLOSED_MARK + row.incident_id.encode())
     row.acknowledged_at, row.acknowledged_by, row.paged_severity, row.silence_code, row.silence_text = 0, "", "", "", ""
     row.severity = alert.severity
     for service in row.causes:

@@ -12,6 +12,7 @@ from agents.incidents import (
     page_higher,
     publish_soon,
     purge,
+    reopen_by_person,
     resolve,
     spin_off,
     tell,
@@ -198,19 +199,17 @@ def hear(turn: Turn, feedback: Feedback) -> None:
         case "acknowledge" | "in_progress":
             acknowledge(turn, row, feedback)
         case "escalate":
-            row.status = "escalated"
-            note(row, turn.now, "escalated", feedback.by)
-            tell(turn, row, Transition.ESCALATED)
+            note(row, turn.now, "escalated" if is_open(row) else "escalated after it had ended", feedback.by)
+            if is_open(row):
+                row.status = "escalated"
+                tell(turn, row, Transition.ESCALATED)
         case "resolve" | "false_positive":
             if is_open(row):
                 withdraw_if_untold(row, feedback)
                 resolve(turn, row, by=feedback.by, status="resolved" if feedback.kind == "resolve" else "false_positive")
         case "reopen":
             if not is_open(row):
-                row.status, row.resolved_at, row.resolved_by, row.acknowledged_at, row.acknowledged_by = "open", 0, "", 0, ""
-                row.firing = max(1, row.firing)
-                note(row, turn.now, "reopened", feedback.by)
-                tell(turn, row, Transition.FIRED)
+                reopen_by_person(turn, row, feedback.by)
         case "severity":
             if feedback.severity is not None:
                 correct(turn, row, feedback.severity, feedback.by)

@@ -6,7 +6,6 @@ import pytest
 
 from pipeline.broker.topics import apply
 from schemas.topics import CATALOGUE
-from tests.conftest import EMBEDDED
 from tests.scenarios.broker_backend import BrokerBackend
 from tests.scenarios.memory_backend import MemoryBackend
 from tests.scenarios.timeline import Backend, Timeline
@@ -32,10 +31,12 @@ def backend(request: pytest.FixtureRequest, prefix: str) -> Iterator[Backend]:
     if request.param == "memory":
         yield MemoryBackend(routes=ROUTES, backups=BACKUPS)
         return
-    bootstrap = request.getfixturevalue(request.param)
     if request.param == "embedded":
-        EMBEDDED[bootstrap].create_topics(prefix, {topic.name: 1 for topic in CATALOGUE})
+        embedded = request.getfixturevalue("embedded_broker")
+        embedded.create_topics(prefix, {topic.name: 1 for topic in CATALOGUE})
+        bootstrap = embedded.bootstrap
     else:
+        bootstrap = request.getfixturevalue("kafka")
         apply(bootstrap, prefix, partitions=1)
     broker = BrokerBackend(bootstrap, prefix, ROUTES, BACKUPS)
     yield broker
