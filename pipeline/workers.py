@@ -23,7 +23,7 @@ from pipeline.engine.worker import EngineSettings, FatalEngineError, Worker
 from pipeline.health import Health, HealthServer, metrics_port
 from pipeline.metrics import Metrics, build
 from pipeline.observe import DecideCounts, EngineObserver, IntakeCounts, RecordObserver
-from pipeline.settings import Settings
+from pipeline.settings import Problem, Settings, SettingsError, reveal
 from schemas.topics import full_name
 
 LOG = structlog.get_logger("worker")
@@ -150,15 +150,18 @@ def run_engine(worker: Worker, health: Health, stop: threading.Event) -> None:
 
 
 def run_act_lane(settings: Settings, config: Config, look: Shown, stop: threading.Event) -> None:
+    from pipeline.act.clients import ActFailed
     from pipeline.act.lane import run_act
 
-    asyncio.run(run_act(settings, config.notify, look.metrics, look.health, stop))
+    try:
+        asyncio.run(run_act(settings, config.notify, look.metrics, look.health, stop))
+    except ActFailed as error:
+        raise FatalEngineError(str(error)) from error
 
 
 def run_record_lane(settings: Settings, config: Config, look: Shown, stop: threading.Event) -> None:
     from pipeline.record.lane import run_record
-    from pipeline.record.settings import RecordSettings
-    from pipeline.settings import Problem, SettingsError, reveal
+    from pipeline.record.settings import LaneFailed, RecordSettings
 
     if settings.postgres_url is None:
         raise SettingsError(
@@ -178,7 +181,10 @@ def run_record_lane(settings: Settings, config: Config, look: Shown, stop: threa
         history_days=settings.history_days,
     )
     look.health.started()
-    run_record(record, stop, RecordObserver(look.metrics, look.health))
+    try:
+        run_record(record, stop, RecordObserver(look.metrics, look.health))
+    except LaneFailed as error:
+        raise FatalEngineError(str(error)) from error
 
 
 def run_api_lane(settings: Settings, config: Config, stop: threading.Event) -> int:
