@@ -7,6 +7,7 @@ import typer
 from pipeline.cli.common import BROKER, JSON, Exit, Refusal, commands, load_settings, print_json, print_table
 
 app = commands("List, create and check the topics.")
+ANSWER_S = 10.0
 PARTITIONS = typer.Option(
     None, "--partitions", min=1, max=1000, help="Partitions of the topics keyed by domain, where not the catalogue's."
 )
@@ -43,7 +44,7 @@ def apply_topics(broker: str | None = BROKER, partitions: int | None = PARTITION
 
     settings = load_settings(brokers=broker)
     try:
-        created = apply(settings.brokers, settings.topic_prefix, client=settings.kafka_client(), partitions=partitions)
+        created = apply(settings.brokers, settings.topic_prefix, client=settings.kafka_client(), partitions=partitions, timeout=ANSWER_S)
     except BrokersUnavailable as error:
         raise Refusal(
             Exit.CONNECTION, f"{error} ({settings.brokers}).", "Set FLUX_KAFKA_BROKERS or --broker, or run: fluxai kafka up"
@@ -68,7 +69,7 @@ def check_topics(broker: str | None = BROKER, partitions: int | None = PARTITION
 
     settings = load_settings(brokers=broker)
     try:
-        problems = check(settings.brokers, settings.topic_prefix, client=settings.kafka_client(), partitions=partitions)
+        problems = check(settings.brokers, settings.topic_prefix, client=settings.kafka_client(), partitions=partitions, timeout=ANSWER_S)
     except BrokersUnavailable as error:
         raise Refusal(
             Exit.CONNECTION, f"{error} ({settings.brokers}).", "Set FLUX_KAFKA_BROKERS or --broker, or run: fluxai kafka up"
