@@ -1,6 +1,6 @@
 """Normalize: from the bytes of any source to alert events. A total function: it never raises, and accounts for every element.
 
-normalized = normalize(value, source_hint="alertmanager", topic="alerts.raw", partition=0, offset=7, received_ms=now, rules=NormalizeRules())
+found = normalize(value, source_hint="alertmanager", topic="raw", partition=0, offset=7, received_ms=now, rules=NormalizeRules())
 """
 
 from __future__ import annotations
@@ -63,7 +63,10 @@ class Normalized:
 def normalize(
     value: bytes | None, *, source_hint: str | None, topic: str, partition: int, offset: int, received_ms: int, rules: NormalizeRules
 ) -> Normalized:
-    """Alerts and changes of one raw record, in its order; `raw.index` is the position within the payload. `received_ms`: epoch, of the broker."""
+    """Alerts and changes of one raw record, in its order; `raw.index` is the position within the payload.
+
+    `received_ms` is the broker's time of the record, epoch. `source_hint` is its `source` header, if it has one.
+    """
     result = Normalized()
     decoded = decode(value)
     if isinstance(decoded, Bad):

@@ -78,12 +78,11 @@ def read_generic(payload: Obj, source: str) -> Item:
     levels = _layers(payload)
     name = _find(levels, NAME_KEYS, _title_like)
     severity = _find(levels, SEVERITY_KEYS, _severity_like)
-    status = _status(levels)
-    if not name and not severity and status is not FIRING:  # "status: ok" alone is what a health check answers
+    status, sure = _status(levels)
+    if not name and not severity and (status is not FIRING or not sure):  # "status: ok" alone is what a health check answers
         return Ignored("nothing that reads like an alert: no title, no severity and no status")
     if status is None:
-        marked = _BRACKETED.match(name)
-        status = status_of(marked["word"]) if marked else None
+        status = marked_status(name)
     host = _find(levels, HOST_KEYS)
     service = _find(levels, SERVICE_KEYS) or host
     labels = _labels(payload, levels)
@@ -159,8 +158,21 @@ def _ranks(layers: list[Obj]) -> bool:
     return any("priority" in layer and "severity" not in layer for layer in layers)
 
 
-def _status(layers: list[Obj]) -> AlertStatus | None:
-    """What the first key that names a state says. A boolean is one only where its key says of what."""
+def marked_status(name: str) -> AlertStatus | None:
+    """What a mark in front of a title says: `[FIRING:1] x`, `RESOLVED - x`."""
+    marked = _BRACKETED.match(name)
+    return status_of(marked["word"]) if marked else None
+
+
+def unmarked(name: str) -> str:
+    return _BRACKETED.sub("", name) or name
+
+
+def _status(layers: list[Obj]) -> tuple[AlertStatus | None, bool]:
+    """What the first key that names a state says, and whether that key means a state (`status`) and not just anything (`type`, `action`).
+
+    A boolean is a status only where its key says of what.
+    """
     for key in STATUS_KEYS:
         for layer in layers:
             value = layer.get(key)
@@ -168,7 +180,7 @@ def _status(layers: list[Obj]) -> AlertStatus | None:
                 word = head(value)
                 found = status_of(word)
                 if found is not None and (key in _STRONG_STATUS or len(word) <= 40):
-                    return found
+                    return found, key in _STRONG_STATUS
     for layer in layers:
         for key, meaning in (
             ("resolved", True),
@@ -185,8 +197,8 @@ def _status(layers: list[Obj]) -> AlertStatus | None:
         ):
             value = layer.get(key)
             if isinstance(value, bool):
-                return AlertStatus.RESOLVED if value is meaning else AlertStatus.FIRING
-    return None
+                return (AlertStatus.RESOLVED if value is meaning else AlertStatus.FIRING), True
+    return None, False
 
 
 def _labels(payload: Obj, layers: list[Obj]) -> dict[str, Any]:
@@ -213,7 +225,7 @@ def _key(layers: list[Obj], payload: Obj, name: str, service: str) -> list[str]:
     if own:
         return ["id", own]
     host = _find(layers, HOST_KEYS)
-    marked = _BRACKETED.sub("", name)
+    marked = unmarked(name)
     labels = sorted(
         f"{key}={text(value)}"
         for key, value in pairs(obj(payload).get("labels")).items()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from agents.normalize.dig import Obj, plain_key
+from agents.normalize.dig import Obj, obj, plain_key, text
 from agents.normalize.envelopes import opened, wrapped
 from agents.normalize.generic import read_generic
 from agents.normalize.items import Bad, Event, Ignored, Item, RejectReason, Source
@@ -97,7 +97,7 @@ def read(payload: Any, hint: str | None, now_ms: int) -> list[Item]:
     if hint is not None:
         source = named(hint)
         if source is not None and source.recognizes(payload):
-            return source.read(payload, now_ms)
+            return _named(source.read(payload, now_ms))
     return _recognized(payload, hint, now_ms, _NEST) or _unknown(payload, hint, now_ms)
 
 
@@ -131,13 +131,22 @@ def _recognized(payload: Obj, hint: str | None, now_ms: int, depth: int) -> list
             return found
     for source in ORDER:
         if source.recognizes(payload):
-            return source.read(payload, now_ms)
+            return _named(source.read(payload, now_ms))
     if depth:
         for value in wrapped(payload):
             found = _known(value, hint, now_ms, depth - 1)
             if found is not None:
                 return found
     return None
+
+
+def _named(items: list[Item]) -> list[Item]:
+    """An event of a known source that has no title where the source puts it (a template of the user's own): any title will do."""
+    for item in items:
+        if isinstance(item, Event) and not text(item.name).strip():
+            found = read_generic(obj(item.origin), item.source)
+            item.name = found.name if isinstance(found, Event) else f"{item.source} alert"
+    return items
 
 
 def _known(value: Any, hint: str | None, now_ms: int, depth: int) -> list[Item] | None:

@@ -147,7 +147,7 @@ def _attempts(bare: str, zone: str) -> list[datetime]:
         candidates += [(middle, f"{form} %z") for form in _FORMATS]
     for spelled, form in candidates:
         try:
-            return [datetime.fromisoformat(spelled) if form == "iso" else datetime.strptime(spelled, form)]
+            return [datetime.fromisoformat(spelled) if form == "iso" else datetime.strptime(spelled, form)]  # noqa: DTZ007 - _sane adds UTC
         except ValueError:
             continue
     return []

@@ -164,7 +164,7 @@ def _activity(payload: Obj, data: Obj, record: Obj) -> Item:
 def _log_alert(payload: Obj, data: Obj) -> Item:
     word = first(data, "Severity")
     rule = first(data, "AlertRuleName", "SmartDetectorName")
-    targets = [text(target) for target in items(data.get("TargetResources"))] or [first(data, "WorkspaceId", "ApplicationId", "ResourceId")]
+    targets = [text(target) for target in items(data.get("TargetResources"))] or [first(data, "ResourceId", "WorkspaceId", "ApplicationId")]
     return Event(
         source=NAME,
         name=rule,

@@ -1,11 +1,12 @@
-"""AWS CloudWatch alarms: plain, as EventBridge events and as invoked directly; and other EventBridge events. SNS envelopes are undone before."""
+"""AWS CloudWatch alarms: plain, as EventBridge events and as invoked directly; and other EventBridge events. SNS envelopes are
+undone before."""
 
 from __future__ import annotations
 
 from agents.normalize.alert_words import service_in, severity_in
 from agents.normalize.dig import Obj, at, dicts, first, first_value, items, last_segment, obj, pairs, text
-from agents.normalize.items import FIRING, Deed, Event, Ignored, Item, Source
-from agents.normalize.words import P1, P2, P3, P4, ranked, status_of, status_or_firing
+from agents.normalize.items import FIRING, RESOLVED, Deed, Event, Ignored, Item, Source
+from agents.normalize.words import P1, P2, P3, P4, ranked, status_or_firing
 from schemas.base import AlertStatus, Severity
 
 NAME = "cloudwatch"
@@ -158,6 +159,8 @@ def _eventbridge(payload: Obj, detail: Obj) -> Item:
         )
     if "scheduled" in kind.lower() and not detail:
         return Ignored("a scheduled EventBridge event")
+    if first(detail, "group").startswith("service:"):
+        service = first(detail, "group").removeprefix("service:")
     finding = next(iter(dicts(detail.get("findings"))), {})
     name = first(detail, "title", "eventTypeCode", "alarmName", "name") or first(finding, "Title") or kind
     word = severity_in(detail) or first(finding, "Severity.Label", "ProductFields.aws/securityhub/SeverityLabel")
@@ -165,7 +168,7 @@ def _eventbridge(payload: Obj, detail: Obj) -> Item:
     return Event(
         source=source,
         name=name,
-        status=status_of(state) or FIRING,
+        status=RESOLVED if state.lower() in ("resolved", "ok", "closed", "archived") else FIRING,
         service=last_segment(service or resource) or first(detail, "resource.instanceDetails.instanceId") or origin.removeprefix("aws."),
         severity=word,
         level=_guard_level(detail) if source == "aws_guardduty" else ranked(word) if not word.isdigit() else None,

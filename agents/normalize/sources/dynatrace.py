@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from agents.normalize.alert_words import service_in
 from agents.normalize.dig import Obj, dicts, first, first_value, head, obj, only, pairs, plain_keys, text
 from agents.normalize.items import RESOLVED, Event, Ignored, Item, Source
@@ -9,6 +11,7 @@ from agents.normalize.words import P2, P3, level_of, status_or_firing
 from schemas.base import Severity
 
 NAME = "dynatrace"
+_ON = re.compile(r"^.* on (?:[\w ]*?(?:host|service|application|process|monitor|database) )?", re.IGNORECASE)
 _LEVELS: dict[str, Severity] = {
     "AVAILABILITY": P2,
     "ERROR": P2,
@@ -47,7 +50,7 @@ def read(payload: Obj, now_ms: int) -> list[Item]:
     entity = (
         head(plain.get("impactedentitynames"))
         or _entity(impacted)
-        or head(plain.get("impactedentity"))
+        or _ON.sub("", head(plain.get("impactedentity")))
         or first(ranked, "entityName")
         or first(details, "rootCauseEntity.name")
         or first(payload, "rootCauseEntity.name", "affected_entity_names")

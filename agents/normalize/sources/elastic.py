@@ -1,4 +1,5 @@
-"""Elastic: Kibana rule actions (the connector's variables, nested or flat), security detections, Watcher; ElastAlert and OpenSearch monitors."""
+"""Elastic: Kibana rule actions (the connector's variables, nested or flat), security detections, Watcher; ElastAlert and OpenSearch
+monitors."""
 
 from __future__ import annotations
 

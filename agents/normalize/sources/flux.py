@@ -1,4 +1,5 @@
-"""Our own raw format (SPEC 2.9): name, status, service, environment, source_severity, labels, annotations, started_at, ended_at, summary."""
+"""Our own raw format (SPEC 2.9): name, status, service, environment, source_severity, labels, annotations, started_at, ended_at,
+summary."""
 
 from __future__ import annotations
 

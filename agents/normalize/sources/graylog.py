@@ -1,4 +1,5 @@
-"""Graylog: event notifications (version 3.1 and later), and the older stream alarm callback. Priorities are 1 low, 2 normal, 3 high, 4 critical."""
+"""Graylog: event notifications (version 3.1 and later), and the older stream alarm callback. Priorities are 1 low, 2 normal, 3 high,
+4 critical."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ _PROJECT = re.compile(r"/projects/[^/]+/([^/]+)/")
 def recognizes(payload: Obj) -> bool:
     data = payload.get("data")
     if isinstance(data, dict) and "action" in payload:
-        if any(key in data for key in ("metric_alert", "issue", "error")) or (
+        if any(key in data for key in ("metric_alert", "issue", "error", "comment")) or (
             "event" in data and ("triggered_rule" in data or "event_id" in obj(data["event"]))
         ):
             return True

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from agents.normalize.alert_words import environment_in, service_in, severity_in
 from agents.normalize.dig import Obj, at, first, first_value, head, last_segment, pairs, scalars, text
-from agents.normalize.generic import read_generic
-from agents.normalize.items import Event, Ignored, Item, Source
-from agents.normalize.words import ranked, status_of, status_or_firing
+from agents.normalize.generic import marked_status, read_generic, unmarked
+from agents.normalize.items import FIRING, Event, Ignored, Item, Source
+from agents.normalize.words import ranked, status_of
 from schemas.base import AlertStatus, Severity
 
 Paths = tuple[str, ...]
@@ -69,7 +69,7 @@ class Shape:
             Event(
                 source=self.name,
                 name=name,
-                status=status if status is not None else status_or_firing(),
+                status=status or marked_status(name) or FIRING,
                 service=last_segment(service) if service.startswith("/") else service,
                 environment=_text(payload, self.environment) or environment_in(tags),
                 severity=word,
@@ -80,7 +80,7 @@ class Shape:
                 labels=tags,
                 annotations=scalars(payload),
                 url=_text(payload, self.url),
-                key=key if any(key) else [name, service],
+                key=[unmarked(part) for part in key] if any(key) else [unmarked(name), service],
                 origin=payload,
             )
         ]

@@ -15,16 +15,17 @@ from schemas.base import AlertStatus, Severity
 
 NAME = "zabbix"
 _PREFIX = re.compile(
-    r"^\s*(?P<word>problem|resolved|ok|recovery|updated problem|update|problem started|acknowledged)(?P<more>\s+in\b[^:]*|\s+at\b[^:]*)?\s*:\s*",
+    r"^\s*(?P<word>problem|resolved|ok|recovery|updated problem|update|problem started|acknowledged)"
+    r"(?P<more>\s+in\b[^:]*|\s+at\b[^:]*)?\s*:\s*",
     re.IGNORECASE,
 )
 _SCALE: dict[str, Severity] = {"5": P1, "4": P2, "3": P3, "2": P3, "1": P4, "0": P4}
 _EVENT = ("eventid", "problemid", "eventrecoveryid")
 _TRIGGER = words("triggerid triggername triggerstatus triggerseverity triggernseverity triggervalue")
 _MORE = words(
-    "triggerdescription triggerurl trigger eventvalue eventnseverity eventseverity eventname eventstatus hostname hosthost hostip hostconn zabbixurl eventdate ",
-    "eventtime eventupdatestatus eventsource alertsubject alertmessage eventtags eventopdata itemvalue itemname itemid ",
-    "itemkey",
+    "triggerdescription triggerurl trigger eventvalue eventnseverity eventseverity eventname eventstatus hostname hosthost",
+    "hostip hostconn zabbixurl eventdate eventtime eventupdatestatus eventsource alertsubject alertmessage eventtags",
+    "eventopdata itemvalue itemname itemid itemkey",
 )
 
 
