@@ -37,7 +37,8 @@ async def set_aside(producer: Any, group: str, record: Any, error: Exception) ->
     facts = {
         "stage": f"consumer.{group}",
         "reason": "handler_failed",
-        "error": "".join(traceback.format_exception(error))[-4000:],
+        "error": f"{type(error).__name__}: {error}"[:2000],
+        "traceback": "".join(traceback.format_exception(error))[-4000:],
         "topic": record.topic,
         "partition": str(record.partition),
         "offset": str(record.offset),

@@ -36,7 +36,8 @@ def set_aside(producer: Producer, group: str, message: Message, error: Exception
     facts = {
         "stage": f"consumer.{group}",
         "reason": "handler_failed",
-        "error": "".join(traceback.format_exception(error))[-4000:],
+        "error": f"{type(error).__name__}: {error}"[:2000],
+        "traceback": "".join(traceback.format_exception(error))[-4000:],
         "topic": str(message.topic()),
         "partition": str(message.partition()),
         "offset": str(message.offset()),

@@ -21,8 +21,9 @@ Handler = Callable[[T, Any], Awaitable[None]]
 EXIT_STATUS = 3
 """Of a process that could not write a dead letter. A supervisor starts it again, and the message comes again."""
 
-ERROR_LIMIT = 4000
-"""Characters of a traceback kept in a header: its end, which names the error. Room is scarce when the original is near 1 MiB."""
+ERROR_LIMIT = 2000
+TRACEBACK_LIMIT = 4000
+"""Characters kept in headers; of a traceback its end, which names the error. Room is scarce when the original is near 1 MiB."""
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +86,8 @@ class Bridge:
         facts = {
             "stage": f"consumer.{self.app.conf.id}",
             "reason": reason,
-            "error": "".join(traceback.format_exception(error))[-ERROR_LIMIT:],
+            "error": f"{type(error).__name__}: {error}"[:ERROR_LIMIT],
+            "traceback": "".join(traceback.format_exception(error))[-TRACEBACK_LIMIT:],
             "topic": message.topic,
             "partition": str(message.partition),
             "offset": str(message.offset),

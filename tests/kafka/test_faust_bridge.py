@@ -152,7 +152,8 @@ def test_what_cannot_be_decoded_or_handled_is_dead_lettered_and_the_rest_goes_on
     assert [letter.value() for letter in letters] == [b"\xff not JSON", bad]
     assert {letter.key() for letter in letters} == {workers.group.encode()}
     headers = {name: value.decode() for name, value in undecodable.headers()}
-    assert "ValidationError" in headers.pop("error")
+    assert headers.pop("error").startswith("ValidationError: ")
+    assert "model_validate_json" in headers.pop("traceback")
     assert abs(int(headers.pop("timestamp")) / 1000 - time.time()) < 120
     assert headers == {
         "trace": "abc",
@@ -164,7 +165,7 @@ def test_what_cannot_be_decoded_or_handled_is_dead_lettered_and_the_rest_goes_on
     }
     headers = {name: value.decode() for name, value in failed.headers()}
     assert (headers["reason"], headers["offset"]) == ("handler_failed", "2")
-    assert "ValueError: no such service: service-2" in headers["error"]
+    assert headers["error"] == "ValueError: no such service: service-2"
 
 
 def test_the_process_ends_when_a_dead_letter_cannot_be_written_and_nothing_is_lost(kafka: str, prefix: str, workers: Workers) -> None:
@@ -174,7 +175,7 @@ def test_the_process_ends_when_a_dead_letter_cannot_be_written_and_nothing_is_lo
     create_topic(kafka, refusing, {"max.message.bytes": "200"})
     bad = incident(2, 1, "the handler cannot bear this").to_json()
     write_plain(kafka, topic, [incident(1, 1, "fine").to_json(), bad, incident(3, 1, "fine too").to_json()])
-    workers.start(TEST_DEAD_LETTERS=refusing)
+    workers.start(TEST_DEAD_LETTERS=refusing, TEST_PAUSE="0.6")  # commits run meanwhile, and must not pass it
     assert workers.running.pop(0).wait(30) == 3
     assert committed_and_end(kafka, workers.group, topic)[0][0] <= 1
     assert [revision[0] for revision in workers.handled()] == ["inc-001"]
