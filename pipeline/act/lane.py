@@ -184,7 +184,7 @@ class ActLane(ConsumerRebalanceListener):  # type: ignore[misc]  # the library h
         try:
             delivery = Delivery.from_json(record.value or b"")
         except ValidationError as error:
-            said = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_url=False)[:5])
+            said = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'value'}: {one['msg']}" for one in error.errors(include_url=False)[:5])
             LOG.error("a delivery cannot be read; it is a dead letter now", partition=record.partition, offset=record.offset, error=said)
             await outbox.dead_letter(record, "unreadable", said)
             self._observer.dead_letter("unreadable")
