@@ -18,6 +18,9 @@ from pipeline.broker.embedded import EmbeddedBroker
 from pipeline.broker.jars import missing_tools
 from pipeline.broker.local import LocalKafka
 
+EMBEDDED: dict[str, EmbeddedBroker] = {}
+"""The embedded brokers that run, by bootstrap address: for fixtures that are given only the address."""
+
 
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[str]:
@@ -37,24 +40,26 @@ def kafka() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def embedded() -> Iterator[str]:
-    """Bootstrap address of an embedded broker that holds no topics yet: see `pipeline.broker.embedded.EmbeddedBroker.create_topics`."""
+def embedded_broker() -> Iterator[EmbeddedBroker]:
+    """An embedded broker that holds no topics yet."""
     broker = EmbeddedBroker()
-    broker.start()
-    EMBEDDED[broker.bootstrap] = broker
-    yield broker.bootstrap
+    EMBEDDED[broker.start()] = broker
+    yield broker
     del EMBEDDED[broker.bootstrap]
     broker.stop()
 
 
-EMBEDDED: dict[str, EmbeddedBroker] = {}
+@pytest.fixture(scope="session")
+def embedded(embedded_broker: EmbeddedBroker) -> str:
+    """Bootstrap address of the embedded broker."""
+    return embedded_broker.bootstrap
 
 
 @pytest.fixture
-def embedded_topics(embedded: str, prefix: str) -> str:
-    """The embedded broker with the catalogue's topics under `prefix`."""
-    EMBEDDED[embedded].create_topics(prefix)
-    return embedded
+def embedded_topics(embedded_broker: EmbeddedBroker, prefix: str) -> str:
+    """Bootstrap address of the embedded broker, with the catalogue's topics under `prefix`."""
+    embedded_broker.create_topics(prefix)
+    return embedded_broker.bootstrap
 
 
 @pytest.fixture

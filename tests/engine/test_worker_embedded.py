@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from confluent_kafka import TopicPartition
 
+from pipeline.broker.embedded import EmbeddedBroker
 from pipeline.engine.observer import Silent
-from pipeline.engine.worker import EngineSettings, Worker
+from pipeline.engine.worker import EngineSettings, FatalEngineError, Worker
 from tests.engine.toy import HOLD_MS, Toy, alert
 from tests.kafka.engine_rig import Tap, produce, turn, turn_for
 
@@ -182,25 +182,9 @@ def test_before_batch_is_called_when_there_is_work_and_only_then(embedded_topics
     worker.close()
 
 
-def test_a_partition_beyond_those_of_another_input_is_refused(embedded: str, prefix: str) -> None:
-    from tests.conftest import EMBEDDED
-
-    EMBEDDED[embedded].create_topics(prefix, {"alerts": 3, "receipts": 2, "decisions": 1, "decide.state": 3})
-    worker = Worker(Toy(), EngineSettings(embedded, prefix, 0, batch_ms=5))
-    with pytest.raises(RuntimeError, match="partition 2 was assigned of .'alerts'. only"):
+def test_a_partition_beyond_those_of_another_input_is_refused(embedded_broker: EmbeddedBroker, prefix: str) -> None:
+    embedded_broker.create_topics(prefix, {"alerts": 3, "receipts": 2, "decisions": 1, "decide.state": 3})
+    worker = Worker(Toy(), EngineSettings(embedded_broker.bootstrap, prefix, 0, batch_ms=5))
+    with pytest.raises(FatalEngineError, match=r"partition 2 was assigned of \['alerts'\] only"):
         turn_for(worker, 10)
     worker.close()
-
-
-def test_positions_are_rows_of_the_changelog(lane: Lane) -> None:
-    lane.send("alerts", alert(1), alert(2))
-    lane.until_out(2)
-    lane.restart()
-    turn([lane.worker], lambda: lane.notes.restored_rows > 0)
-    (tp,) = [each for each in lane.worker._inputs.assignment() if each.topic == lane.prefix + "alerts" and _position(lane, each) == 2]
-    assert tp is not None
-
-
-def _position(lane: Lane, each: TopicPartition) -> int:
-    task = lane.worker._tasks[each.partition]
-    return task.positions.get("alerts", -1)

@@ -16,7 +16,7 @@ HOLD_MS = 200
 
 class Toy:
     name = "toy"
-    inputs = ("alerts", "receipts")
+    inputs: tuple[str, ...] = ("alerts", "receipts")
     changelog = "decide.state"
 
     def process(self, record: Record, context: Context) -> None:
