@@ -14,107 +14,104 @@ def _is_github(payload: Obj) -> bool:
 
 
 def _github(payload: Obj, now_ms: int) -> list[Item]:
-    repository = first(payload, "repository.full_name", "repository.name")
-    name = first(payload, "repository.name")
-    author = first(payload, "sender.login")
-    deployment, release, run = obj(payload.get("deployment")), obj(payload.get("release")), obj(payload.get("workflow_run"))
-    if deployment:
-        status = obj(payload.get("deployment_status"))
-        return [
-            Deed(
-                "github",
-                title=" ".join(
-                    filter(
-                        None,
-                        (
-                            f"{repository} deployed" if not status else f"{repository} deployment {first(status, 'state')}",
-                            first(status, "description") or first(deployment, "description"),
-                        ),
-                    )
-                ),
-                service=name,
-                environment=first(status, "environment") or first(deployment, "environment"),
-                author=first(deployment, "creator.login") or author,
-                version=first(deployment, "ref", "sha"),
-                url=first(status, "target_url", "environment_url") or first(deployment, "url"),
-                happened_at=first_value(status, "created_at") or first_value(deployment, "created_at"),
-                key=[repository, "deployment", first(deployment, "id"), first(status, "id")],
-                origin=payload,
-            )
-        ]
-    if release:
-        return [
-            Deed(
-                "github",
-                title=first(release, "name", "tag_name"),
-                service=name,
-                author=first(release, "author.login") or author,
-                version=first(release, "tag_name"),
-                url=first(release, "html_url"),
-                happened_at=first_value(release, "published_at", "created_at"),
-                key=[repository, "release", first(release, "id")],
-                origin=payload,
-            )
-        ]
+    run = obj(payload.get("workflow_run"))
+    if payload.get("deployment"):
+        return [_github_deployment(payload, obj(payload["deployment"]), obj(payload.get("deployment_status")))]
+    if payload.get("release"):
+        return [_github_release(payload, obj(payload["release"]))]
     if run:
-        if first(run, "conclusion") and "deploy" in (first(run, "name") + first(run, "path")).lower():
-            return [
-                Deed(
-                    "github",
-                    title=f"{first(run, 'name')}: {first(run, 'conclusion')}",
-                    service=name,
-                    author=author,
-                    version=first(run, "head_sha"),
-                    url=first(run, "html_url"),
-                    happened_at=first_value(run, "updated_at"),
-                    key=[repository, "run", first(run, "id")],
-                    origin=payload,
-                )
-            ]
-        return [Ignored("a GitHub workflow run that deploys nothing")]
+        deploys = first(run, "conclusion") and "deploy" in (first(run, "name") + first(run, "path")).lower()
+        return [_github_run(payload, run) if deploys else Ignored("a GitHub workflow run that deploys nothing")]
     if "ref" in payload and "commits" in payload:
-        return [
-            Deed(
-                "github",
-                title=first(payload, "head_commit.message") or f"push to {first(payload, 'ref')}",
-                kind="config",
-                service=name,
-                author=first(payload, "pusher.name") or author,
-                version=first(payload, "after"),
-                url=first(payload, "compare"),
-                happened_at=first_value(payload, "head_commit.timestamp"),
-                key=[repository, "push", first(payload, "after"), first(payload, "ref")],
-                origin=payload,
-            )
-        ]
-    alert = obj(payload.get("alert"))
-    if alert:
-        title = first(
-            alert, "security_advisory.summary", "rule.description", "secret_type_display_name", "rule.name", "affected_package_name"
-        )
-        return [
-            Event(
-                "github",
-                name=title or "security alert",
-                status=RESOLVED if first(alert, "state") in ("fixed", "dismissed", "resolved", "closed", "auto_dismissed") else FIRING,
-                service=name,
-                severity=first(
-                    alert,
-                    "security_advisory.severity",
-                    "security_vulnerability.severity",
-                    "rule.security_severity_level",
-                    "rule.severity",
-                    "severity",
-                ),
-                started_at=first_value(alert, "created_at"),
-                url=first(alert, "html_url"),
-                summary=title,
-                labels={"repository": repository},
-                key=[repository, title, first(alert, "number", "id")],
-                origin=payload,
-            )
-        ]
+        return [_github_push(payload)]
+    if payload.get("alert"):
+        return [_github_alert(payload, obj(payload["alert"]))]
     return [Ignored("a GitHub event that is neither an alert nor a deployment")]
+
+
+def _repository(payload: Obj) -> str:
+    return first(payload, "repository.full_name", "repository.name")
+
+
+def _github_deployment(payload: Obj, deployment: Obj, status: Obj) -> Item:
+    repository = _repository(payload)
+    done = f"{repository} deployment {first(status, 'state')}" if status else f"{repository} deployed"
+    return Deed(
+        "github",
+        title=f"{done} {first(status, 'description') or first(deployment, 'description')}",
+        service=first(payload, "repository.name"),
+        environment=first(status, "environment") or first(deployment, "environment"),
+        author=first(deployment, "creator.login") or first(payload, "sender.login"),
+        version=first(deployment, "ref", "sha"),
+        url=first(status, "target_url", "environment_url") or first(deployment, "url"),
+        happened_at=first_value(status, "created_at") or first_value(deployment, "created_at"),
+        key=[repository, "deployment", first(deployment, "id"), first(status, "id")],
+        origin=payload,
+    )
+
+
+def _github_release(payload: Obj, release: Obj) -> Item:
+    return Deed(
+        "github",
+        title=first(release, "name", "tag_name"),
+        service=first(payload, "repository.name"),
+        author=first(release, "author.login") or first(payload, "sender.login"),
+        version=first(release, "tag_name"),
+        url=first(release, "html_url"),
+        happened_at=first_value(release, "published_at", "created_at"),
+        key=[_repository(payload), "release", first(release, "id")],
+        origin=payload,
+    )
+
+
+def _github_run(payload: Obj, run: Obj) -> Item:
+    return Deed(
+        "github",
+        title=f"{first(run, 'name')}: {first(run, 'conclusion')}",
+        service=first(payload, "repository.name"),
+        author=first(payload, "sender.login"),
+        version=first(run, "head_sha"),
+        url=first(run, "html_url"),
+        happened_at=first_value(run, "updated_at"),
+        key=[_repository(payload), "run", first(run, "id")],
+        origin=payload,
+    )
+
+
+def _github_push(payload: Obj) -> Item:
+    return Deed(
+        "github",
+        title=first(payload, "head_commit.message") or f"push to {first(payload, 'ref')}",
+        kind="config",
+        service=first(payload, "repository.name"),
+        author=first(payload, "pusher.name", "sender.login"),
+        version=first(payload, "after"),
+        url=first(payload, "compare"),
+        happened_at=first_value(payload, "head_commit.timestamp"),
+        key=[_repository(payload), "push", first(payload, "after"), first(payload, "ref")],
+        origin=payload,
+    )
+
+
+_ADVISED = ("security_advisory.severity", "security_vulnerability.severity", "rule.security_severity_level", "rule.severity", "severity")
+_TITLED = ("security_advisory.summary", "rule.description", "secret_type_display_name", "rule.name", "affected_package_name")
+
+
+def _github_alert(payload: Obj, alert: Obj) -> Item:
+    title = first(alert, *_TITLED)
+    return Event(
+        "github",
+        name=title or "security alert",
+        status=RESOLVED if first(alert, "state") in ("fixed", "dismissed", "resolved", "closed", "auto_dismissed") else FIRING,
+        service=first(payload, "repository.name"),
+        severity=first(alert, *_ADVISED),
+        started_at=first_value(alert, "created_at"),
+        url=first(alert, "html_url"),
+        summary=title,
+        labels={"repository": _repository(payload)},
+        key=[_repository(payload), title, first(alert, "number", "id")],
+        origin=payload,
+    )
 
 
 def _is_gitlab(payload: Obj) -> bool:
@@ -157,20 +154,7 @@ def _gitlab(payload: Obj, now_ms: int) -> list[Item]:
             )
         ]
     if kind == "pipeline":
-        return [
-            Deed(
-                "gitlab",
-                title=f"pipeline {first(attributes, 'status')}",
-                service=service,
-                author=first(payload, "user.username"),
-                version=first(attributes, "sha"),
-                environment=first(payload, "builds.0.environment.name"),
-                url=first(attributes, "url"),
-                happened_at=first_value(attributes, "finished_at", "created_at"),
-                key=[project, kind, first(attributes, "id"), first(attributes, "status")],
-                origin=payload,
-            )
-        ]
+        return [_gitlab_pipeline(payload, attributes, project, service)]
     if kind == "alert":
         return [
             Event(
@@ -186,6 +170,21 @@ def _gitlab(payload: Obj, now_ms: int) -> list[Item]:
             )
         ]
     return [Ignored(f"a GitLab {kind} event")]
+
+
+def _gitlab_pipeline(payload: Obj, attributes: Obj, project: str, service: str) -> Item:
+    return Deed(
+        "gitlab",
+        title=f"pipeline {first(attributes, 'status')}",
+        service=service,
+        author=first(payload, "user.username"),
+        version=first(attributes, "sha"),
+        environment=first(payload, "builds.0.environment.name"),
+        url=first(attributes, "url"),
+        happened_at=first_value(attributes, "finished_at", "created_at"),
+        key=[project, "pipeline", first(attributes, "id"), first(attributes, "status")],
+        origin=payload,
+    )
 
 
 def _is_argo(payload: Obj) -> bool:

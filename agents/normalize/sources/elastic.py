@@ -68,18 +68,8 @@ def _rule(payload: Obj) -> Item:
         obj(payload.get("alert")) or obj(at(payload, "kibana.alert")),
         obj(payload.get("rule")) or obj(at(payload, "signal.rule")) or obj(at(payload, "kibana.alert.rule")),
     )
-    context, params = obj(payload.get("context")), obj(rule.get("params"))
-    group = first(alert, "actionGroup", "actionGroupName", "actionSubgroup") or first(
-        plain, "alertactiongroup", "actiongroup", "alertactiongroupname", "actiongroupname", "alertstate", "status", "alertstatus"
-    )
-    word = (
-        severity_in(payload)
-        or first(params, "severity")
-        or severity_in(rule)
-        or severity_in(context)
-        or first(payload, "kibana.alert.severity")
-        or first(alert, "severity")
-    )
+    context = obj(payload.get("context"))
+    word = _word(payload, alert, rule, context)
     name = (
         first(rule, "name")
         or first(plain, "rulename", "alertname", "kibanaalertrulename", "name", "title")
@@ -94,7 +84,7 @@ def _rule(payload: Obj) -> Item:
     return Event(
         source=NAME,
         name=name or first(plain, "message", "reason"),
-        status=_group_status(group),
+        status=_group_status(_group(alert, plain)),
         service=service_in(plain)
         or service_in(context)
         or first(context, "group")
@@ -128,6 +118,23 @@ def _rule(payload: Obj) -> Item:
         or first(context, "alertDetailsUrl", "viewInAppUrl", "link"),
         key=["rule", rule_id, instance],
         origin=payload,
+    )
+
+
+def _group(alert: Obj, plain: Obj) -> str:
+    return first(alert, "actionGroup", "actionGroupName", "actionSubgroup") or first(
+        plain, "alertactiongroup", "actiongroup", "alertactiongroupname", "actiongroupname", "alertstate", "status", "alertstatus"
+    )
+
+
+def _word(payload: Obj, alert: Obj, rule: Obj, context: Obj) -> str:
+    return (
+        severity_in(payload)
+        or first(rule, "params.severity")
+        or severity_in(rule)
+        or severity_in(context)
+        or first(payload, "kibana.alert.severity")
+        or first(alert, "severity")
     )
 
 
