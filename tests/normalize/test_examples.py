@@ -1,4 +1,4 @@
-"""Every golden payload becomes what is written down beside it. `python tests/normalize/test_examples.py` writes it down anew."""
+"""Every golden payload becomes what is written down beside it. `python -m tests.normalize.test_examples` writes it down anew."""
 
 from __future__ import annotations
 
