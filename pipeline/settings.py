@@ -101,6 +101,12 @@ class Settings(BaseModel):
         "Use letters, digits, dots, dashes and underscores only",
         pattern=r"^[A-Za-z0-9._-]{1,100}$",
     )
+    embedded_broker: Switch = _setting(
+        "FLUX_KAFKA_EMBEDDED",
+        False,
+        "The brokers are the embedded one, whose transaction markers carry no check sum; set by `fluxai run`",
+        "Use true or false",
+    )
     slot: int = _setting(
         "FLUX_SLOT",
         0,

@@ -116,7 +116,7 @@ class Standalone:
             broker.create_topics(self.settings.topic_prefix)
             # The mock's offsets begin at 0 in every run: the history must not take this run's records for an older run's.
             cluster = self.settings.cluster_id or f"embedded-{uuid.uuid4().hex[:12]}"
-            self._set(brokers=bootstrap, cluster_id=cluster, security_protocol=SecurityProtocol.PLAINTEXT)
+            self._set(brokers=bootstrap, embedded_broker=True, cluster_id=cluster, security_protocol=SecurityProtocol.PLAINTEXT)
             return
         settings = self.settings
         created = apply(settings.brokers, settings.topic_prefix, client=settings.kafka_client())

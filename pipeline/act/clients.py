@@ -43,6 +43,7 @@ def make_consumer(settings: Settings) -> Any:
         fetch_max_wait_ms=100,
         request_timeout_ms=15_000,
         metadata_max_age_ms=60_000,
+        check_crcs=not settings.embedded_broker,
         **settings.aiokafka_client(),
     )
 

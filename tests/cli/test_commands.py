@@ -86,7 +86,7 @@ def every_command() -> list[tuple[str, str]]:
 
 
 def test_the_command_has_all_its_subjects() -> None:
-    assert COMMANDS <= set(get_command(app).commands)  # type: ignore[attr-defined]
+    assert set(get_command(app).commands) >= COMMANDS  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(("name", "text"), every_command(), ids=[name for name, _ in every_command()])
