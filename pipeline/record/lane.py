@@ -26,10 +26,10 @@ from schemas.topics import full_name
 
 HOUSE_EVERY_S = 3600.0
 BATCH_S = 0.25
-SLICE = 500
-BATCH_RECORDS = 5_000
+SLICE = 250
+BATCH_RECORDS = 2_000
 BATCH_BYTES = 16_000_000
-"""A batch ends with the slice that takes it over. A slice comes out of the client's queue of 16 MB, so two of those bound the memory."""
+"""A batch ends with the slice that takes it over. A slice comes out of the client's queue of 8 MB, so the sum bounds the memory."""
 log = structlog.get_logger(__name__)
 
 

@@ -44,10 +44,13 @@ class RecordSettings:
             "session.timeout.ms": 6000,
             "heartbeat.interval.ms": 1000,
             "max.poll.interval.ms": 120_000,
+            "topic.metadata.refresh.interval.ms": 10_000,  # a topic that is made after the start is seen this soon
             "fetch.wait.max.ms": 100,
             "fetch.queue.backoff.ms": 20,
-            "queued.min.messages": 10_000,
-            "queued.max.messages.kbytes": 16_384,
+            "fetch.max.bytes": 2_097_152,
+            "max.partition.fetch.bytes": 262_144,
+            "queued.min.messages": 4_000,
+            "queued.max.messages.kbytes": 8_192,
         }
 
 

@@ -40,17 +40,6 @@ def test_each_topic_fills_its_table(embedded_topics: str, prefix: str, database:
     assert count(database, "decisions") == 50
 
 
-def test_a_second_start_stores_nothing_twice(embedded_topics: str, prefix: str, database: str, put: Put) -> None:
-    put("decisions", *(decision(n).to_json() for n in range(20)))
-    with running(lane_settings(embedded_topics, prefix, database)) as heard:
-        eventually(lambda: heard.rows.get("decisions") == 20)
-    put("decisions", decision(20).to_json())
-    with running(lane_settings(embedded_topics, prefix, database)) as heard:
-        eventually(lambda: "decisions" in heard.rows)
-    assert heard.rows == {"decisions": 1}
-    assert count(database, "decisions") == 21
-
-
 def test_the_newest_revision_of_an_incident_wins(embedded_topics: str, prefix: str, database: str, put: Put) -> None:
     put("incidents.triaged", *(incident(revision=revision, title=f"revision {revision}").to_json() for revision in (1, 3, 2)))
     with running(lane_settings(embedded_topics, prefix, database)) as heard:
@@ -146,7 +135,7 @@ def worker(brokers: str, prefix: str, database: str) -> Iterator[Callable[[], su
 
     def start() -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "tests.record.worker", brokers, prefix, database]
-        started.append(subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL))
+        started.append(subprocess.Popen(command, cwd=ROOT))
         return started[-1]
 
     yield start
@@ -174,7 +163,7 @@ def test_killed_in_the_middle_nothing_is_lost_or_stored_twice(
         for _ in range(3):
             process = worker()
             stored = count(database, "decisions")
-            eventually(lambda before=stored: count(database, "decisions") > before)  # type: ignore[misc]
+            eventually(lambda before=stored: count(database, "decisions") > before, 30)  # type: ignore[misc]
             time.sleep(random.uniform(0, 0.5))
             process.kill()
             process.wait(5)
@@ -182,7 +171,7 @@ def test_killed_in_the_middle_nothing_is_lost_or_stored_twice(
         enough.set()
         thread.join(20)
     worker()
-    eventually(lambda: count(database, "decisions") >= sent)
+    eventually(lambda: count(database, "decisions") >= sent, 30)
     with psycopg.connect(database) as session:
         rows = session.execute("SELECT raw_offset, count(*), min(alert_id) FROM decisions GROUP BY raw_offset ORDER BY 1").fetchall()
     assert rows == [(n, 1, f"a0-{n}-0") for n in range(sent)]
