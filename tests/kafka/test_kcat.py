@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 import threading
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,11 +20,12 @@ from pipeline.api.server import as_intake_does, build_api
 from pipeline.broker import topics
 from pipeline.history.reading import TopicReader
 from pipeline.settings import Settings
-from tests.kafka.programs import program
+from pipeline.supervisor import project_path
+from tests.kafka.programs import eventually, program, running
 
 pytestmark = pytest.mark.kafka
 
-ALERT = {"name": "DiskFull", "status": "firing", "service": "db", "source_severity": "critical", "labels": {"host": "db-1"}}
+ALERT: dict[str, Any] = {"name": "DiskFull", "status": "firing", "service": "db", "source_severity": "critical", "labels": {"host": "db-1"}}
 
 
 def kcat(kafka: str, *arguments: str, given: bytes = b"") -> str:
@@ -65,3 +70,28 @@ def test_what_the_front_door_took_is_what_kcat_reads(kafka: str, prefix: str) ->
         key: answer.json()["coordinates"][key] for key in ("partition", "offset")
     }
     assert record["headers"][:2] == ["source", "flux"]
+
+
+WORKERS = ("intake", "decide")
+
+
+def test_kcat_produces_an_alert_and_reads_the_incident(kafka: str, prefix: str, tmp_path: Path) -> None:
+    program("kcat", "kcat")
+    topics.apply(kafka, prefix)
+    alert = {**ALERT, "environment": "production", "labels": {**ALERT["labels"], "severity": "P1"}}
+    with ExitStack() as stack:
+        for lane in WORKERS:
+            stack.enter_context(
+                running([sys.executable, "-P", "-m", "pipeline.cli.main", "worker", lane], tmp_path / f"{lane}.log", worker(kafka, prefix))
+            )
+        kcat(kafka, "-P", "-t", f"{prefix}alerts.raw", "-H", "source=flux", given=json.dumps(alert).encode() + b"\n")
+        found = eventually(lambda: read_topic(kafka, f"{prefix}incidents.triaged") or None, 30, "an incident that kcat can read", 0.5)
+    incident = json.loads(found[0]["payload"])
+    assert (incident["revision"], incident["status"], incident["service"], incident["severity"]) == (1, "open", "db", "P1")
+    assert incident["alert_count"] == 1
+    assert found[0]["key"] == incident["domain"]
+
+
+def worker(kafka: str, prefix: str) -> dict[str, str]:
+    """The environment of a worker of this test's own."""
+    return {**project_path(os.environ), "FLUX_KAFKA_BROKERS": kafka, "FLUX_TOPIC_PREFIX": prefix}
