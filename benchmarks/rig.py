@@ -1,0 +1,170 @@
+"""What every benchmark stands on: a Kafka of its own, the catalogue's topics, and the real worker processes. All of it ends with the rig."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from benchmarks.report import Wrong, say
+from pipeline.broker.jars import home
+from pipeline.broker.local import LocalKafka, LocalKafkaError, free_ports
+from pipeline.broker.topics import apply
+from pipeline.health import LANES, SLOTS
+from pipeline.supervisor import SUPERVISED
+
+ROOT = Path(__file__).resolve().parents[1]
+PREFIX = "bench."
+LEAVE_S = 15.0
+
+
+class Process:
+    """A child with its log in a file. It leaves by itself when this process is gone: its standard input ends then."""
+
+    def __init__(self, name: str, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
+        self.name = name
+        self.log = log
+        with log.open("ab") as file:
+            self.popen = subprocess.Popen(
+                [sys.executable, "-P", "-m", *command],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE if command[0].startswith("benchmarks.") else file,
+                stderr=file,
+                cwd=ROOT,
+                env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+            )
+
+    @property
+    def pid(self) -> int:
+        return self.popen.pid
+
+    def check(self) -> None:
+        """Raises Wrong when it has ended."""
+        code = self.popen.poll()
+        if code is not None:
+            raise Wrong(f"{self.name} ended with status {code}: {self.tail()}")
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self.popen.kill()
+        self.popen.wait()
+
+    def ask_to_leave(self) -> None:
+        if self.popen.poll() is None:
+            self.popen.terminate()
+
+    def stop(self) -> None:
+        self.ask_to_leave()
+        try:
+            self.popen.wait(LEAVE_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        for stream in (self.popen.stdin, self.popen.stdout):
+            if stream is not None:
+                stream.close()
+
+    def tail(self, size: int = 1500) -> str:
+        return self.log.read_text(errors="replace")[-size:]
+
+
+class Lane(Process):
+    """A worker, and where it says how it is."""
+
+    def __init__(self, lane: str, slot: int, log: Path, environment: Mapping[str, str]) -> None:
+        self.port = free_ports(1)[0]
+        base = self.port - SLOTS * LANES.index(lane) - slot
+        command = ["pipeline.cli.main", "worker", lane, "--slot", str(slot)]
+        super().__init__(f"{lane}-{slot}", command, log, {**environment, "FLUX_METRICS_PORT": str(base), SUPERVISED: "1"})
+
+    def ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/ready", timeout=2) as answer:
+                return bool(json.load(answer)["ready"])
+        except (urllib.error.URLError, OSError, ValueError):
+            return False
+
+    def wait_ready(self, timeout: float = 60.0) -> None:
+        ends = time.monotonic() + timeout
+        while not self.ready():
+            self.check()
+            if time.monotonic() > ends:
+                raise Wrong(f"{self.name} was not ready within {timeout:.0f} s: {self.tail()}")
+            time.sleep(0.1)
+
+
+class Rig:
+    """Use as a context manager. `config` is the text of a configuration file for the workers."""
+
+    def __init__(self, config: str = "", *, show_logs: bool = False) -> None:
+        self._scratch = tempfile.TemporaryDirectory(prefix="fluxai-bench-", ignore_cleanup_errors=True)
+        self.directory = Path(self._scratch.name)
+        self.kafka = LocalKafka(self.directory / "kafka")
+        self.processes: list[Process] = []
+        self._show_logs = show_logs
+        self._environment = {"FLUX_TOPIC_PREFIX": PREFIX, "FLUX_STATE_DIR": str(self.directory / "state"), "FLUX_LOG_FORMAT": "json"}
+        if config:
+            file = self.directory / "flux.yaml"
+            file.write_text(config)
+            self._environment["FLUX_CONFIG"] = str(file)
+
+    def __enter__(self) -> Rig:
+        try:
+            say("starting Kafka")
+            os.environ.setdefault("FLUX_KAFKA_HOME", str(home()))
+            self.brokers = self.kafka.start()
+            self._environment["FLUX_KAFKA_BROKERS"] = self.brokers
+            apply(self.brokers, PREFIX)
+        except LocalKafkaError as error:
+            self.close()
+            raise Wrong(str(error)) from error
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    @property
+    def broker_pid(self) -> int:
+        pid = self.kafka.nodes[0].pid
+        if pid is None:
+            raise Wrong(f"Kafka is gone: {self.kafka.log_file(1)}")
+        return pid
+
+    def lane(self, lane: str, slot: int = 0) -> Lane:
+        """Start a worker; do not wait for it."""
+        worker = Lane(lane, slot, self.directory / f"{lane}-{slot}.log", self._environment)
+        self.processes.append(worker)
+        return worker
+
+    def lanes(self, *lanes: str, each: int = 1) -> list[Lane]:
+        """Start workers and wait until all are ready."""
+        workers = [self.lane(lane, slot) for lane in lanes for slot in range(each)]
+        for worker in workers:
+            worker.wait_ready()
+        return workers
+
+    def helper(self, name: str, *command: str) -> Process:
+        """Start a module of this package as a process of its own."""
+        process = Process(name, command, self.directory / f"{name}.log", {})
+        self.processes.append(process)
+        return process
+
+    def close(self) -> None:
+        for process in self.processes:
+            process.ask_to_leave()
+        for process in self.processes:
+            process.stop()
+            if self._show_logs:
+                say(f"-- {process.name}: {process.tail()}")
+        self.kafka.wipe()
+        self._scratch.cleanup()
