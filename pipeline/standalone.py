@@ -143,14 +143,20 @@ class Standalone:
     def _ask_all(self, stop: threading.Event) -> None:
         while not stop.wait(0.3):
             for lane in LANES:
-                port = metrics_port(self.settings.metrics_port, lane, self.settings.slot)
-                self._ready[lane] = ask_ready(self.settings.metrics_host, port)
+                self._ready[lane] = ask_ready(*self._health_address(lane))
+
+    def _health_address(self, lane: str) -> tuple[str, int]:
+        """The front door serves its health on its own port, the others beside their metrics."""
+        settings = self.settings
+        if lane == "api":
+            return settings.api_host, settings.api_port
+        return settings.metrics_host, metrics_port(settings.metrics_port, lane, settings.slot)
 
 
 def ask_ready(host: str, port: int) -> str:
     """What a worker still waits for; empty when it is ready."""
     try:
-        with urllib.request.urlopen(f"http://{host}:{port}/ready", timeout=1):
+        with urllib.request.urlopen(f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}/ready", timeout=1):
             return ""
     except urllib.error.HTTPError as answer:
         with closing(answer):

@@ -69,7 +69,7 @@ def shown(lane: str, settings: Settings) -> Iterator[Shown]:
 
 
 def normalize_rules(config: Config) -> NormalizeRules:
-    return NormalizeRules(domain_labels=config.normalize.domain_labels, mappings=config.mappings)
+    return config.normalize_rules()
 
 
 def engine_settings(settings: Settings) -> EngineSettings:
@@ -179,6 +179,7 @@ def run_record_lane(settings: Settings, config: Config, look: Shown, stop: threa
         topic_prefix=settings.topic_prefix,
         slot=settings.slot,
         history_days=settings.history_days,
+        cluster_id=settings.cluster_id,
     )
     look.health.started()
     try:

@@ -21,7 +21,7 @@ from pipeline.api.publish import Coordinates, KafkaPublisher
 from pipeline.api.read import Archive
 from pipeline.api.silences import SilencesOnTopic
 from pipeline.health import Health
-from pipeline.history.choose import choose_history
+from pipeline.history.choose import choose_history, history_cluster
 from pipeline.metrics import Metrics, build
 from pipeline.settings import Settings, reveal
 
@@ -178,7 +178,7 @@ def build_api(settings: Settings, rules: NormalizeRules, stop: threading.Event, 
     parts = Parts(
         publisher=publisher,
         normalize=as_intake_does(rules),
-        archive=Archive(partial(choose_history, kafka, settings.topic_prefix, postgres_url)),
+        archive=Archive(partial(choose_history, kafka, settings.topic_prefix, postgres_url, history_cluster(settings))),
         silences=SilencesOnTopic(kafka, settings.topic_prefix),
         metrics=metrics,
         health=health,

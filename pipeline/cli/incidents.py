@@ -130,14 +130,12 @@ def ack(
 def history(settings: Settings) -> Iterator[History]:
     """The history that answers. Says on stderr when it is not PostgreSQL; refuses when nothing answers."""
     from pipeline.history.base import HistoryUnavailable
-    from pipeline.history.choose import choose_history
-    from pipeline.record.settings import cluster_name
+    from pipeline.history.choose import choose_history, history_cluster
     from pipeline.settings import reveal
 
-    cluster = cluster_name(settings.cluster_id, settings.topic_prefix) if settings.cluster_id else None
     kafka = settings.kafka_client() | {"log_level": "0"}
     try:
-        choice = choose_history(kafka, settings.topic_prefix, reveal(settings.postgres_url) or None, cluster)
+        choice = choose_history(kafka, settings.topic_prefix, reveal(settings.postgres_url) or None, history_cluster(settings))
         if choice.instead and settings.postgres_url is not None:
             print(f"PostgreSQL is away, reading the topics: {choice.instead}", file=sys.stderr)
         yield choice.history

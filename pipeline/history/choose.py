@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pipeline.history.base import History, HistoryUnavailable
 from pipeline.history.topics import TopicHistory
 from pipeline.record.reader import PostgresHistory
+from pipeline.record.settings import cluster_name
+from pipeline.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -34,3 +36,8 @@ def choose_history(
     except HistoryUnavailable as error:
         return Choice(topics, str(error))
     return Choice(postgres)
+
+
+def history_cluster(settings: Settings) -> str | None:
+    """The cluster whose records are meant, where the settings name one; None means whatever was recorded."""
+    return cluster_name(settings.cluster_id, settings.topic_prefix) if settings.cluster_id else None
