@@ -25,6 +25,7 @@ from pipeline.record.store import Moved, Step, Store, TablePartition
 from schemas.topics import full_name
 
 HOUSE_EVERY_S = 3600.0
+LAG_ASKED_EVERY_S = 3.0
 BATCH_S = 0.25
 SLICE = 250
 BATCH_RECORDS = 2_000
@@ -123,6 +124,7 @@ class RecordLane:
             message = self._consumer.poll(min(0.2, left))
             if message is not None and (error := message.error()) is not None:
                 self._heard(error)
+            self._report_lag(ask=True)
 
     def _before_wait(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
@@ -246,14 +248,20 @@ class RecordLane:
             log.info("record_history_ended", tables=gone)
         self._house_due = time.monotonic() + HOUSE_EVERY_S
 
-    def _report_lag(self) -> None:
+    def _report_lag(self, ask: bool = False) -> None:
+        """Records between what is stored and the end. `ask` the broker for the end: of a paused partition the client hears nothing."""
         if time.monotonic() < self._lag_due:
             return
-        self._lag_due = time.monotonic() + 1.0
-        for position in self._consumer.position(self._owned or []):
-            _, end = self._consumer.get_watermark_offsets(position, cached=True)
-            behind = max(end - position.offset, 0) if end >= 0 and position.offset >= 0 else 0
-            self._observer.lag(self._short[position.topic], position.partition, behind)
+        self._lag_due = time.monotonic() + (LAG_ASKED_EVERY_S if ask else 1.0)
+        for owned in self._owned or []:
+            topic = self._short[owned.topic]
+            try:
+                low, end = self._consumer.get_watermark_offsets(owned, cached=not ask, timeout=1.0)
+            except KafkaException as error:
+                log.warning("record_lag_unknown", reason=first_line(error))
+                return
+            stored = self._next.get((topic, owned.partition), max(low, 0))
+            self._observer.lag(topic, owned.partition, max(end - stored, 0))
 
 
 def first_line(error: BaseException) -> str:

@@ -104,6 +104,7 @@ class Heard:
     readiness: list[tuple[bool, str]] = field(default_factory=list)
     rows: dict[str, int] = field(default_factory=dict)
     lost: int = 0
+    behind: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def ready(self, ready: bool, reason: str) -> None:
         self.readiness.append((ready, reason))
@@ -116,7 +117,8 @@ class Heard:
 
     def transaction(self, seconds: float, records: int) -> None: ...
 
-    def lag(self, topic: str, partition: int, records: int) -> None: ...
+    def lag(self, topic: str, partition: int, records: int) -> None:
+        self.behind[topic, partition] = records
 
 
 @contextmanager

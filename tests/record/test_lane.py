@@ -90,10 +90,11 @@ def test_while_postgres_is_away_it_waits_and_then_catches_up(scratch: Path, embe
             server.stop()
             put("decisions", *(decision(n).to_json() for n in range(10, 30)))
             eventually(lambda: not heard.readiness[-1][0] and heard.readiness[-1][1].startswith("PostgreSQL"))
-            time.sleep(1)
+            eventually(lambda: heard.behind.get(("decisions", 0)) == 20)
             assert server.start() == url
             eventually(lambda: heard.rows.get("decisions") == 30)
             assert heard.readiness[-1][0]
+            eventually(lambda: heard.behind[("decisions", 0)] == 0)
         assert count(url, "decisions") == 30
     finally:
         server.stop()
