@@ -40,7 +40,7 @@ class Times:
     """Seconds. Leaving takes at most `drain` + 4 * `part`: below the 10 s after which a supervisor kills."""
 
     poll: float = 0.2
-    commit_every: float = 0.5
+    commit_every: float = 0.2
     look_every: float = 5.0
     stuck_after: float = 90.0
     """Effects wait and none has moved for this long: the client is stuck. Longer than the longest attempt (60 s)."""
