@@ -17,7 +17,7 @@ def run(
         None, "--broker", help="HOST:PORT of your Kafka; without it an embedded broker is used, which keeps nothing."
     ),
     seconds: float | None = typer.Option(
-        None, "--for", min=1, help="Stop by itself after so many seconds; the last line is one JSON object."
+        None, "--for", min=1, help="Stop by itself so many seconds after all is up; the last line is one JSON object."
     ),
     story: bool | None = typer.Option(
         None, "--story/--no-story", help="Tell the built-in story. Default: yes, but not to your broker with your FLUX_CONFIG."

@@ -101,11 +101,10 @@ class Session:
         live = sys.stdout.isatty() and not self.quiet
         if not live and not self.quiet:
             print("\n".join(text for text in (f"Flux AI: {status.where}", status.banner) if text), flush=True)
-        ends = began + self.seconds if self.seconds is not None else None
         code = int(Exit.OK)
         with LiveScreen(Console()) if live else PlainLines(quiet=self.quiet) as screen:
             starts: float | None = None
-            while not self._stopping and (ends is None or time.monotonic() < ends):
+            while not self._stopping and not self._time_is_up(starts):
                 if starts is None and (self.here.ready(("intake", "decide")) or time.monotonic() > began + WAIT_FOR_WORKERS_S):
                     starts = time.monotonic()
                     if player is not None:
@@ -123,6 +122,10 @@ class Session:
             self._settle(reader, screen)
         self._say_why_refused()
         return code
+
+    def _time_is_up(self, starts: float | None) -> bool:
+        """`--for` counts from when the workers are ready, so that a slow start does not cut the story short."""
+        return self.seconds is not None and starts is not None and time.monotonic() >= starts + self.seconds
 
     def _tell(self, player: Player, elapsed: float, producer: Producer, status: Status) -> None:
         topic = full_name(self.here.settings.topic_prefix, "alerts.raw")
