@@ -32,7 +32,7 @@ def kafka() -> Iterator[str]:
     if missing is not None and "CI" not in os.environ:
         pytest.skip(f"no real Kafka: {missing}")
     with tempfile.TemporaryDirectory(prefix="fluxai-kafka-", ignore_cleanup_errors=True) as directory:
-        cluster = LocalKafka(Path(directory, "cluster"))
+        cluster = LocalKafka(Path(directory, "cluster"), quick=True)
         try:
             yield cluster.start()
         finally:

@@ -28,6 +28,8 @@ from pipeline.broker.jars import LocalKafkaError, ensure_jars, home
 STATE_FILE = "kafka.json"
 STOP_SECONDS = 20.0
 LOG_TAIL = 1500
+TOOL_HEAP_LIMIT = 256
+"""Below this heap (MiB) a Java process is a tool that ends at once, for which full optimisation never pays."""
 
 
 @dataclass
@@ -43,10 +45,12 @@ class Node:
 class LocalKafka:
     """A cluster in one folder. `detached` nodes outlive this process (`fluxai kafka up`); others are meant to be stopped by it.
 
+    `quick` nodes start in a third of the time and burn less of a small machine, but never reach full speed: for tests, not benchmarks.
+
     All methods raise LocalKafkaError with the end of the node's log when a node does not do what it should.
     """
 
-    def __init__(self, directory: Path, nodes: int = 1, *, detached: bool = False, heap_mb: int | None = None) -> None:
+    def __init__(self, directory: Path, nodes: int = 1, *, detached: bool = False, quick: bool = False, heap_mb: int | None = None) -> None:
         if nodes not in (1, 3):
             raise LocalKafkaError(f"a local Kafka has 1 or 3 nodes, not {nodes}")
         self.directory = directory.absolute()
@@ -54,6 +58,7 @@ class LocalKafka:
         ports = free_ports(2 * nodes)
         self.nodes = [Node(number + 1, ports[2 * number], ports[2 * number + 1]) for number in range(nodes)]
         self._detached = detached
+        self._quick = quick
         self._heap_mb = heap_mb or (512 if nodes == 1 else 384)
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
 
@@ -69,6 +74,7 @@ class LocalKafka:
         cluster.cluster_id = state["cluster_id"]
         cluster.nodes = [Node(**node) for node in state["nodes"]]
         cluster._detached = True
+        cluster._quick = False
         cluster._heap_mb = state["heap_mb"]
         cluster._processes = {}
         return cluster
@@ -176,7 +182,8 @@ class LocalKafka:
     def _java(self, heap_mb: int) -> list[str]:
         quiet = ["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true"]
         memory = [f"-Xmx{heap_mb}m", f"-Xms{min(heap_mb, 128)}m", "-XX:+UseSerialGC"]
-        return ["java", *memory, *quiet, "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS", "-cp", f"{self._jars}/*"]
+        speed = ["-XX:TieredStopAtLevel=1"] if self._quick or heap_mb < TOOL_HEAP_LIMIT else []
+        return ["java", *memory, *speed, *quiet, "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS", "-cp", f"{self._jars}/*"]
 
     def _launch(self, node: Node) -> None:
         with self.log_file(node.id).open("ab") as log:

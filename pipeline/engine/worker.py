@@ -35,7 +35,7 @@ STALLED_SECONDS = 60.0
 LAG_SECONDS = 1.0
 ABORTS_IN_A_ROW = 20
 LONGEST_PAUSE = 1.0
-QUIET_SECONDS = 5.0
+QUIET_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Worker:
         self._lag_told = 0.0
         self._aborts = 0
         self._batch_limit = settings.batch_events
-        self._last_error = ("", 0.0)
+        self._told: dict[str, float] = {}
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set; the transaction in hand is finished first.
@@ -241,10 +241,10 @@ class Worker:
 
     def _client_error(self, error: object) -> None:
         """Librdkafka's news of lost connections and the like: told, but not each second again; it goes on trying."""
-        text, now = str(error), time.monotonic()
-        if text != self._last_error[0] or now - self._last_error[1] > QUIET_SECONDS:
-            self._last_error = (text, now)
-            LOG.warning("client", error=text)
+        kind, now = error.name() if isinstance(error, KafkaError) else type(error).__name__, time.monotonic()
+        if now - self._told.get(kind, -QUIET_SECONDS) >= QUIET_SECONDS:
+            self._told[kind] = now
+            LOG.warning("client", error=str(error))
 
     # Time.
 
