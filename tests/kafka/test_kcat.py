@@ -87,7 +87,7 @@ def test_kcat_produces_an_alert_and_reads_the_incident(kafka: str, prefix: str, 
         kcat(kafka, "-P", "-t", f"{prefix}alerts.raw", "-H", "source=flux", given=json.dumps(alert).encode() + b"\n")
         found = eventually(lambda: read_topic(kafka, f"{prefix}incidents.triaged") or None, 30, "an incident that kcat can read", 0.5)
     incident = json.loads(found[0]["payload"])
-    assert (incident["revision"], incident["status"], incident["service"], incident["severity"]) == (1, "open", "db", "P1")
+    assert (incident["schema"], incident["status"], incident["service"], incident["severity"]) == (1, "open", "db", "P1")
     assert incident["alert_count"] == 1
     assert found[0]["key"] == incident["domain"]
 
