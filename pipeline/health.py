@@ -45,8 +45,6 @@ class Health:
         self._stale_s, self._clock = stale_s, clock
         self._turned = clock()
         self._waiting: dict[str, str] = {"start": "starting"}
-        self._healthy: Callable[[], bool] = lambda: self._clock() - self._turned < self._stale_s
-        self._why_not: Callable[[], str] = lambda: ""
         self._lock = threading.Lock()
         metrics.up.of(lane, str(slot)).set(1)
         metrics.ready.of(lane, str(slot)).set(0)
@@ -69,22 +67,15 @@ class Health:
         """The worker has started; what it still waits for it has said by `waits`."""
         self.has("start")
 
-    def follow(self, healthy: Callable[[], bool], why_not: Callable[[], str]) -> None:
-        """Ask the worker itself at each look: whether its loop turns, and why it is not ready (empty when it is)."""
-        self._healthy, self._why_not = healthy, why_not
-
     @property
     def alive(self) -> bool:
-        return self._healthy()
+        return self._clock() - self._turned < self._stale_s
 
     @property
     def missing(self) -> dict[str, str]:
         """What is waited for, and why; empty when ready."""
         with self._lock:
-            waiting = dict(self._waiting)
-        if why := self._why_not():
-            waiting["work"] = why
-        return waiting
+            return dict(self._waiting)
 
     def _show_ready(self) -> None:
         self.metrics.ready.of(self.lane, str(self.slot)).set(0 if self.missing else 1)

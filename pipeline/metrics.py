@@ -102,7 +102,6 @@ class Metrics:
     transaction_seconds: Family[Histogram]
     restore_seconds: Family[Histogram]
     restored_rows: Family[Counter]
-    state_rows: Family[Gauge]
     timers: Family[Counter]
     failures: Family[Counter]
     decisions: Family[Counter]
@@ -157,7 +156,6 @@ def build(*, process: bool = True) -> Metrics:
         transaction_seconds=Family(spread("flux_transaction_seconds", "Time of one transaction, begin to commit.", FAST, "lane")),
         restore_seconds=Family(spread("flux_restore_seconds", "Time to read one partition's state back.", RESTORE, "lane")),
         restored_rows=Family(count("flux_restored_rows_total", "Rows of state read back.", "lane")),
-        state_rows=Family(gauge("flux_state_rows", "Rows of state in memory.", "lane", "partition")),
         timers=Family(count("flux_timers_total", "Timers fired.", "lane")),
         failures=Family(count("flux_failures_total", "Records whose processing raised; each was dead-lettered and failed open.", "lane")),
         decisions=Family(count("flux_decisions_total", "Decisions by outcome and reason.", "outcome", "reason")),
