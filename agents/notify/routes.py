@@ -100,7 +100,7 @@ class NotifyConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    receivers: tuple[Receiver, ...] = Field(default=(ConsoleReceiver(name="console"),), min_length=1)
+    receivers: tuple[Receiver, ...] = (ConsoleReceiver(name="console"),)
     routes: tuple[Route, ...] = ()
     default: tuple[str, ...] = Field(default=(), description="Receivers where no route fits; unset means the first receiver")
     backup: str | None = Field(default=None, description="Receiver for a P1 that another cannot be told; unset means the next one")
@@ -112,6 +112,8 @@ class NotifyConfig(BaseModel):
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:
+        if not self.receivers:
+            raise ValueError("there is no receiver. Name one, or leave receivers out for the console")
         known = [receiver.name for receiver in self.receivers]
         doubled = next((name for name in known if known.count(name) > 1), None)
         if doubled:

@@ -161,6 +161,7 @@ def test_a_receiver_that_is_no_longer_configured_is_rejected(rig: Rig, hook: Fak
     assert receipts["i1|gone"].status == "rejected" and "configured" in receipts["i1|gone"].detail
 
 
+@pytest.mark.slow
 def test_leaving_in_the_middle_of_an_attempt_does_not_lose_it(rig: Rig, hook: FakeReceiver) -> None:
     hook.behave(Answer(line=Line.HANGS))
     config = a_config(hook, timeout_s=30)

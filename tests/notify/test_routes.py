@@ -87,6 +87,7 @@ def test_the_backup_is_another_receiver() -> None:
         ({"receivers": [HOOK | {"url": "http://169.254.169.254/latest"}]}, "private address"),
         ({"receivers": [HOOK | {"url": "http://[::1]:80/"}]}, "private address"),
         ({"receivers": [HOOK | {"url": "http://localhost/"}]}, "private address"),
+        ({"receivers": []}, "there is no receiver"),
         ({"receivers": [HOOK, HOOK]}, "two receivers are called hook"),
         ({"receivers": [{"type": "slack", "name": "s"}]}, "neither an incoming webhook nor a bot"),
         ({"routes": [{"receivers": ["nobody"]}]}, "which there is not"),
