@@ -120,6 +120,8 @@ class RecordObserver:
         self.metrics.transaction_seconds.of(self.lane).observe(seconds)
         self.metrics.batch_events.of(self.lane).observe(records)
 
-    def lag(self, topic: str, partition: int, records: int) -> None:
+    def turned(self) -> None:
         self.health.turn()
+
+    def lag(self, topic: str, partition: int, records: int) -> None:
         self.metrics.lag_messages.of(self.lane, topic, str(partition)).set(records)

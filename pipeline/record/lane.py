@@ -86,6 +86,7 @@ class RecordLane:
 
     def _flow(self, store: Store) -> None:
         while not self._stop.is_set():
+            self._observer.turned()
             if time.monotonic() >= self._house_due:
                 self._keep_house(store)
             if not self._placed and self._owned is not None:
@@ -121,6 +122,7 @@ class RecordLane:
         """Waits, and keeps the group membership meanwhile. Partitions are paused, so no record comes."""
         until = time.monotonic() + seconds
         while not self._stop.is_set() and (left := until - time.monotonic()) > 0:
+            self._observer.turned()
             message = self._consumer.poll(min(0.2, left))
             if message is not None and (error := message.error()) is not None:
                 self._heard(error)

@@ -19,7 +19,7 @@ class Patience:
     psycopg.OperationalError.
     """
 
-    def __init__(self, stop: threading.Event, limit_s: float = 60.0, after_stop_s: float = 4.0) -> None:
+    def __init__(self, stop: threading.Event, limit_s: float = 25.0, after_stop_s: float = 4.0) -> None:
         self._stop = stop
         self._limit_s = limit_s
         self._after_stop_s = after_stop_s

@@ -97,11 +97,14 @@ class EmbeddedPostgres:
         """Ends the server if this process owns it: open transactions are undone, data are flushed."""
         if self._lock is None:
             return
+        socket = running_socket(self.data)
         if self._server is not None:
             end(self._server, within_s)
             self._server = None
         elif self.alive() and (pid := postmaster_pid(self.data)) is not None:
             end_orphan(pid, within_s)
+        if socket is not None and socket != self.data:
+            shutil.rmtree(socket, ignore_errors=True)
         self._lock.close()
         self._lock = None
 
@@ -176,14 +179,20 @@ class EmbeddedPostgres:
 
 def running_url(directory: Path) -> str | None:
     """The URL of the server that runs over this directory, or None. Reads one small file and connects to nothing."""
-    pid_file = place(directory) / "data" / "postmaster.pid"
+    data = place(directory) / "data"
+    socket, pid = running_socket(data), postmaster_pid(data)
+    if socket is None or pid is None or not is_server(pid):
+        return None
+    return f"postgresql://postgres@/postgres?host={quote(str(socket), safe='')}"
+
+
+def running_socket(data: Path) -> Path | None:
+    """The folder of the socket of a server that said it was ready, whether it still runs or not."""
     try:
-        lines = pid_file.read_text().splitlines()
+        lines = (data / "postmaster.pid").read_text().splitlines()
     except (FileNotFoundError, PermissionError):
         return None
-    if len(lines) < 8 or lines[7].strip() != "ready" or not is_server(int(lines[0])):
-        return None
-    return f"postgresql://postgres@/postgres?host={quote(lines[4], safe='')}"
+    return Path(lines[4]) if len(lines) >= 8 and lines[7].strip() == "ready" else None
 
 
 def answers(url: str) -> bool:
@@ -197,7 +206,7 @@ def answers(url: str) -> bool:
 def postmaster_pid(data: Path) -> int | None:
     try:
         return int((data / "postmaster.pid").read_text().splitlines()[0])
-    except (FileNotFoundError, IndexError, ValueError):
+    except (FileNotFoundError, PermissionError, IndexError, ValueError):
         return None
 
 

@@ -62,6 +62,9 @@ def cluster_name(cluster_id: str, topic_prefix: str) -> str:
 class RecordObserver(Protocol):
     """What the lane tells about itself. Calls come from the lane's thread and must return at once."""
 
+    def turned(self) -> None:
+        """The loop turned, also while it waits for a database: at least every 25 s."""
+
     def ready(self, ready: bool, reason: str) -> None: ...
 
     def stored(self, table: str, rows: int) -> None:

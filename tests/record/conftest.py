@@ -106,6 +106,8 @@ class Heard:
     lost: int = 0
     behind: dict[tuple[str, int], int] = field(default_factory=dict)
 
+    def turned(self) -> None: ...
+
     def ready(self, ready: bool, reason: str) -> None:
         self.readiness.append((ready, reason))
 

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from pipeline.record import postgres_files
-from pipeline.record.postgres import EmbeddedPostgres, answers, running_url
+from pipeline.record.postgres import EmbeddedPostgres, answers, running_socket, running_url
 
 ROOT = Path(__file__).parents[2]
 OWNER = """
@@ -78,8 +78,13 @@ def test_a_part_made_data_directory_is_made_anew(scratch: Path) -> None:
 
 
 def test_a_path_too_long_for_a_socket_works(scratch: Path) -> None:
-    with EmbeddedPostgres(scratch / ("long" * 25) / "pg") as url:
+    directory = scratch / ("long" * 25) / "pg"
+    with EmbeddedPostgres(directory) as url:
         assert say(url, "SELECT 1") == [(1,)]
+        socket = running_socket(directory / "data")
+        assert socket is not None
+        assert socket.exists()
+    assert not socket.exists(), "nothing is left in the temporary folder"
 
 
 @pytest.fixture
