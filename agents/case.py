@@ -73,6 +73,8 @@ class Turn:
     """Incidents read or changed in this turn, each loaded once and stored at its end."""
     publish: set[str] = field(default_factory=set)
     """Incidents whose next revision goes out with this turn."""
+    revised: set[str] = field(default_factory=set)
+    """Incidents whose revision was counted on in this turn: what is told and what is published carry the same one."""
     caused_by: str = ""
     """Alert event, receipt or feedback that this turn is about."""
 

@@ -23,13 +23,15 @@ from pipeline.engine.worker import EngineSettings, FatalEngineError, Worker
 from pipeline.health import Health, HealthServer, metrics_port
 from pipeline.metrics import Metrics, build
 from pipeline.observe import DecideCounts, EngineObserver, IntakeCounts, RecordObserver
-from pipeline.settings import Problem, Settings, SettingsError, reveal
+from pipeline.settings import Mode, Problem, Settings, SettingsError, reveal
 from schemas.topics import full_name
 
 LOG = structlog.get_logger("worker")
 FATAL = 3
 REFERENCE = ("topology", "runbooks", "rules", "silences")
 WATCH_S = 0.5
+LOAD_S = 4.0
+"""One try at the reference data: SIGTERM may have to wait for it."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def run_decide(settings: Settings, config: Config, look: Shown, stop: threading.
         return
     look.health.has("reference")
     observer = EngineObserver(look.metrics, "decide")
-    processor, view = alerts_processor(config, reference, DecideCounts(observer.counts))
+    processor, view = alerts_processor(config, reference, DecideCounts(observer.counts), shadow=settings.mode is Mode.SHADOW)
 
     def before_batch() -> None:
         reference.poll()
@@ -102,11 +104,13 @@ def run_decide(settings: Settings, config: Config, look: Shown, stop: threading.
         reference.close()
 
 
-def alerts_processor(config: Config, reference: Reference, decided: DecideCounts | None = None) -> tuple[AlertsProcessor, WorldView]:
+def alerts_processor(
+    config: Config, reference: Reference, decided: DecideCounts | None = None, *, shadow: bool = False
+) -> tuple[AlertsProcessor, WorldView]:
     """The deciding processor and the view of reference data to refresh before each batch."""
     notify = config.notify
     view = WorldView(config.noise, router(notify), notify.backup_for, reference, unusable)
-    return AlertsProcessor(view, Deliveries(notify.policy(), dead_delivery), decided), view
+    return AlertsProcessor(view, Deliveries(notify.policy(), dead_delivery, shadow=shadow), decided), view
 
 
 def unusable(what: str, error: str) -> None:
@@ -117,7 +121,7 @@ def loaded(reference: Reference, stop: threading.Event) -> bool:
     """Wait until the reference topics are read; False when stopped before."""
     while not stop.is_set():
         try:
-            reference.load(timeout=10)
+            reference.load(timeout=LOAD_S)
             return True
         except BrokersUnavailable as error:
             LOG.warning("reference data not readable yet", error=str(error))

@@ -13,7 +13,7 @@ from agents.notify.delivery import DeliveryRow, Step, on_receipt, on_timer, tell
 from agents.notify.policy import DeliveryPolicy
 from agents.rows import IncidentRow
 from agents.state import Store
-from pipeline.decide.messages import LISTED_IN_DELIVERY, incident_message
+from pipeline.decide.messages import LISTED_IN_DELIVERY, incident_message, revise
 from pipeline.engine.processor import Context
 from schemas.base import Severity, to_ms
 from schemas.effect import Delivery, Receipt, Transition
@@ -25,7 +25,9 @@ DeadLetter = Callable[[Context, Delivery, str, str], None]
 class Deliveries:
     """Tells receivers on behalf of one decide lane. `dead_letter(context, delivery, reason, error)` sets aside what nobody will take."""
 
-    def __init__(self, policy: DeliveryPolicy, dead_letter: DeadLetter) -> None:
+    def __init__(self, policy: DeliveryPolicy, dead_letter: DeadLetter, *, shadow: bool = False) -> None:
+        """`shadow`: the act lane tells nobody, and what is written down says so."""
+        self.shadow = shadow
         self.policy = policy
         self.dead_letter = dead_letter
 
@@ -38,7 +40,8 @@ class Deliveries:
 
     def tell_one(self, turn: Turn, context: Context, row: IncidentRow, receiver: str, transition: Transition) -> None:
         key = f"{row.incident_id}|{receiver}"
-        row.revision += 1
+        revise(row, turn)
+        turn.publish.add(row.incident_id)
         message = incident_message(row, turn, LISTED_IN_DELIVERY)
         known = DELIVERIES.get(turn.state, key)
         self.apply(
@@ -71,8 +74,11 @@ class Deliveries:
             context.at(step.timer, "delivery", key)
         if step.told is not None:
             told = step.told
-            row.notified = [*row.notified, (told.receiver, to_ms(told.at), told.reason, told.attempt)][-50:]
-            note(row, turn.now, f"{told.receiver} was told: {told.reason}")
+            row.notified = [
+                *row.notified,
+                (told.receiver, to_ms(told.at), f"shadow_{told.reason}" if self.shadow else told.reason, told.attempt),
+            ][-50:]
+            note(row, turn.now, f"{told.receiver} {'would have been' if self.shadow else 'was'} told: {told.reason}")
             turn.publish.add(row.incident_id)
         if step.dropped is not None:
             self.dead_letter(context, step.dropped, "rejected" if step.rejected else "gave_up", step.reason)

@@ -102,9 +102,16 @@ def member_message(fingerprint: str, member: AlertRow, incident: IncidentRow) ->
     )
 
 
+def revise(row: IncidentRow, turn: Turn) -> None:
+    """Count the revision on, once a turn."""
+    if row.incident_id not in turn.revised:
+        turn.revised.add(row.incident_id)
+        row.revision += 1
+
+
 def publish(row: IncidentRow, turn: Turn) -> Incident:
     """The next revision; the row is kept by the caller."""
-    row.revision += 1
+    revise(row, turn)
     row.publish_due = 0
     INCIDENTS.put(turn.state, row.incident_id, row)
     return incident_message(row, turn)

@@ -98,3 +98,18 @@ def test_the_good_of_a_batch_is_kept_and_each_bad_one_is_named() -> None:
     assert len(lane.decisions()) >= 61
     assert {int(headers["index"]) for headers in dead} <= {30, 31, 32}
     assert len({one.raw.index for one in lane.decisions()}) == len(lane.decisions())
+
+
+def test_the_first_revision_is_one_and_none_is_left_out() -> None:
+    lane = backend()
+    fire(lane)
+    lane.advance(lane.start + 400_000)
+    assert [one.revision for one in lane.incidents()] == list(range(1, len(lane.incidents()) + 1))
+    assert lane.told()[0][1].incident.revision == 1
+
+
+def test_in_shadow_what_would_have_been_told_is_written_down_as_that() -> None:
+    lane = backend()
+    lane.processor.deliveries.shadow = True
+    fire(lane)
+    assert [one.reason for one in lane.incidents()[-1].notified] == ["shadow_fired"]
