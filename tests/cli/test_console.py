@@ -1,0 +1,150 @@
+"""The board keeps the facts and says what is new; the screens show text and obey none of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from pipeline.console.board import KEPT_INCIDENTS, Board, Line
+from pipeline.console.closing import closing
+from pipeline.console.live import Lane, Status, screen
+from pipeline.console.plain import PlainLines
+from pipeline.engine.processor import Record
+from schemas.base import Message, Reason, Severity
+from schemas.incident import Incident, IncidentStatus, Notified
+
+AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+def incident(revision: int = 1, **changes: Any) -> Incident:
+    known: dict[str, Any] = {
+        "incident_id": "i1",
+        "revision": revision,
+        "domain": "production",
+        "status": IncidentStatus.OPEN,
+        "severity": Severity.P2,
+        "service": "payments",
+        "title": "Payments fails",
+        "summary": "38% errors",
+        "confidence": 0.8,
+        "provenance": "rules",
+        "alerts": [],
+        "opened_at": AT,
+        "updated_at": AT + timedelta(seconds=revision),
+        "deadline": AT + timedelta(seconds=15),
+    }
+    return Incident.model_validate(known | changes)
+
+
+def decision(offset: int, outcome: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "alert_id": f"a{offset}",
+        "fingerprint": "f",
+        "source": "flux",
+        "name": "Latency",
+        "service": "search",
+        "domain": "production",
+        "status": "firing",
+        "severity": "P3",
+        "outcome": outcome,
+        "reason": {"code": "maintenance", "text": "disks are moved"},
+        "received_at": AT,
+        "decided_at": AT + timedelta(milliseconds=40),
+        "deadline": AT + timedelta(seconds=15),
+        "raw": {"topic": "flux.alerts.raw", "partition": 0, "offset": offset},
+        "sequence": offset,
+        "would_notify": ["on-call"],
+    } | changes
+
+
+def record(topic: str, value: bytes, offset: int = 0) -> Record:
+    return Record(topic, 0, offset, 1_777_000_000_000, b"k", value)
+
+
+def tell(board: Board, message: Message) -> list[str]:
+    return [f"{line.kind}: {line.text}" for line in board.take(record("incidents.triaged", message.to_json()))]
+
+
+def suppress(board: Board, offset: int, **changes: Any) -> list[Line]:
+    from schemas.decision import Decision
+
+    return board.take(record("decisions", Decision.model_validate(decision(offset, "suppressed", **changes)).to_json()))
+
+
+def test_revisions_are_told_as_what_they_change() -> None:
+    board = Board()
+    told = Notified(receiver="on-call", at=AT, reason="fired")
+    assert tell(board, incident()) == ["opened: P2 i1 Payments fails: 38% errors; no runbook"]
+    assert tell(board, incident(2, notified=[told])) == ["told: on-call: fired, P2 Payments fails"]
+    assert tell(board, incident(3, notified=[told], severity=Severity.P1)) == ["changed: P1 i1 was P2: Payments fails"]
+    assert tell(board, incident(2)) == [], "an older revision changes nothing"
+    ended = incident(4, notified=[told], severity=Severity.P1, status=IncidentStatus.RESOLVED, resolved_at=AT)
+    assert tell(board, ended) == ["ended: P1 i1 Payments fails: resolved"]
+    assert tell(board, incident(5, silence=Reason(code="transient", text="cleared by itself"), severity=Severity.P1))[0].startswith(
+        "silenced:"
+    )
+
+
+def test_a_silence_that_comes_again_is_one_row_that_counts() -> None:
+    board = Board()
+    assert [line.text for line in suppress(board, 0)] == ["P3 Latency on search: disks are moved (would have told on-call)"]
+    assert suppress(board, 1) == []
+    assert [(one.what, one.times) for one in board.silenced] == [("Latency on search", 2)]
+
+
+def test_the_account_counts_every_record_once() -> None:
+    board = Board()
+    for offset in range(3):
+        board.take(record("alerts.raw", b"{}", offset))
+    suppress(board, 0)
+    suppress(board, 1)
+    board.take(Record("dead_letters", 0, 0, 1, b"cron", b"{", [("topic", b"flux.alerts.raw"), ("partition", b"0"), ("offset", b"2")]))
+    account = board.ledger.account()
+    assert (account.accepted, account.suppressed, account.dead_lettered, account.unaccounted) == (3, 2, 1, ())
+    assert next(closing(board)).startswith("Accepted 3 alert events of 3 records")
+
+
+def test_the_board_is_bounded_and_forgets_what_ended_first() -> None:
+    board = Board()
+    tell(board, incident(incident_id="old but open"))
+    for number in range(KEPT_INCIDENTS + 20):
+        tell(board, incident(incident_id=f"e{number}", status=IncidentStatus.RESOLVED, updated_at=AT + timedelta(hours=1)))
+    assert len(board.incidents) == KEPT_INCIDENTS
+    assert "old but open" in board.incidents
+
+
+def test_what_cannot_be_read_is_passed_over() -> None:
+    board = Board()
+    assert board.take(record("decisions", b"\xff")) == board.take(record("incidents.triaged", b"{}")) == []
+
+
+@pytest.mark.parametrize("height", [12, 24, 50])
+def test_the_screen_fits_its_terminal_and_no_text_acts_on_it(height: int) -> None:
+    board = Board()
+    for number in range(40):
+        tell(
+            board,
+            incident(incident_id=f"i{number}", service="", title="[red]evil[/red]", summary="\x1b[2J\x1b]0;title\x07 gone\nsecond line"),
+        )
+        suppress(board, number, name=f"[bold]{number}\x1b[31m")
+    console = Console(width=120, height=height, force_terminal=True, color_system="truecolor")
+    lanes = [Lane("decide", "crash-looping", "exit 3, see decide.log", 5)]
+    with console.capture() as capture:
+        console.print(screen(board, Status("banner", "where", 61, lanes, [Line(AT, "story", "note")]), height))
+    shown = capture.get()
+    assert "\x1b[2J" not in shown and "\x1b]0" not in shown and "[red]evil[/red]" in shown
+    assert shown.count("\n") <= max(height, 24), "taller than the terminal"
+    assert "crash-looping" in shown and "1:01" in shown
+
+
+def test_plain_lines_tell_each_thing_once(capsys: pytest.CaptureFixture[str]) -> None:
+    board, lines = Board(), PlainLines()
+    status = Status("", "", 0, [Lane("decide", "starting")], [Line(AT, "story", "it begins")])
+    for _ in range(3):
+        lines.show(board, status)
+    lines.lines([Line(AT, "opened", "evil\x1b[2J\nline")])
+    out = capsys.readouterr().out.splitlines()
+    assert [line.split(maxsplit=1)[-1] for line in out] == ["story     it begins", "decide starting", "opened    evil\ufffd[2J line"]
