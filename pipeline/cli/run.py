@@ -50,6 +50,8 @@ def run(
         ) from None
     except TopicsWrong as error:
         raise Refusal(Exit.USAGE, f"The topics on {settings.brokers} are not as they must be:\n{error}") from None
+    except BrokenPipeError:
+        raise
     except (PostgresFailed, OSError) as error:
         raise Refusal(Exit.FATAL, f"It did not start: {error}.", "For every check: fluxai doctor") from None
     if seconds is not None or json:

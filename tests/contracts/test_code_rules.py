@@ -40,7 +40,7 @@ ROOMS = {
 }
 """Each external library is imported in one room only, so that replacing it touches one room."""
 MAX_LINES, MAX_FUNCTION = 420, 65
-MACHINE = re.compile(r"/(?:home|Users)/[a-z]|/root/|/work/(?:main|shared)\b|/usr/local/bin/")
+MACHINE = re.compile(r"/(?:home|Users)/[a-z]|(?<!:)/root/|/work/(?:main|shared)\b|/usr/local/bin/")
 REGISTRY = re.compile(r"pypi\.org|pythonhosted|registry\.npmjs|repo1?\.maven|maven\.org|crates\.io|deb\.debian|proxy\.golang", re.I)
 MARKS = re.compile(r"\b(?:TO" r"DO|FIX" r"ME|X" r"XX|HA" r"CK)\b")
 
