@@ -22,7 +22,7 @@ from benchmarks.rig import Process, Rig
 
 TICK_S = 0.004
 MOST_A_TICK = 2000
-HEADERS = [("source", b"alertmanager")]
+HEADERS: list[tuple[str, str | bytes | None]] = [("source", b"alertmanager")]
 
 
 @dataclass
@@ -145,7 +145,8 @@ class Load:
             stream.write(line.encode())
             stream.flush()
         except BrokenPipeError:
-            self._process.check()
+            if self._process.popen.wait() != 0:  # else it has sent all that it was to send
+                self._process.check()
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -19,7 +20,16 @@ FORMAT = """{"labels":{"alertname":"%s","severity":"%s","cluster":"%s","environm
 in %s for more than 5 minutes. Look at the dashboard of the service for what changed, and at its upstream services for errors.",\
 "runbook_url":"https://runbooks.example/%s"},"startsAt":"%s","endsAt":"0001-01-01T00:00:00Z",\
 "generatorURL":"http://prometheus.example:9090/graph?g0.expr=job%%3Ahttp_errors%%3Aratio5m%%7Bservice%%3D%%22%s%%22%%7D+%%3E+0.05&g0.tab=1"}"""
-NAMES = ("HighErrorRate", "HighLatency", "PodCrashLooping", "DiskSpaceLow", "MemoryPressure", "QueueBacklog", "CertificateExpires", "CPUThrottling")
+NAMES = (
+    "HighErrorRate",
+    "HighLatency",
+    "PodCrashLooping",
+    "DiskSpaceLow",
+    "MemoryPressure",
+    "QueueBacklog",
+    "CertificateExpires",
+    "CPUThrottling",
+)
 SAYS = ("over its threshold", "restarts again and again", "latency is above 800 ms", "volume fills up", "backlog grows")
 CALM = (("high", 10), ("warning", 65), ("info", 25))
 """Words of severity beside critical, with their weights."""
@@ -37,6 +47,8 @@ class Traffic:
     critical: float = 0.01
     lonely_critical: bool = False
     """Each new critical alert is of a service of its own, so that each is an incident and a page."""
+    most_new: int = 0
+    """After so many new ones all is repeats; 0: no such limit."""
     remembered: int = 20_000
     """Repeats are of one of the newest so many."""
     seed: int = 1
@@ -81,8 +93,9 @@ def stream(traffic: Traffic) -> Iterator[bytes]:
     recent: list[bytes] = []
     count = 0
     roll = chance.random
+    most = traffic.most_new or sys.maxsize
     while True:
-        if recent and roll() >= traffic.new:
+        if recent and (roll() >= traffic.new or count >= most):
             yield recent[int(roll() * len(recent))]
             continue
         made = alert(count, started, words, chance, traffic)

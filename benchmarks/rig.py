@@ -1,7 +1,8 @@
-"""What every benchmark stands on: a Kafka of its own, the catalogue's topics, and the real worker processes. All of it ends with the rig."""
+"""What the benchmarks stand on: a Kafka of their own, the catalogue's topics, the real worker processes. All of it ends with the rig."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -15,8 +16,8 @@ from pathlib import Path
 from types import TracebackType
 
 from benchmarks.report import Wrong, say
-from pipeline.broker.jars import home
-from pipeline.broker.local import LocalKafka, LocalKafkaError, free_ports
+from pipeline.broker.jars import LocalKafkaError, home
+from pipeline.broker.local import LocalKafka, free_ports
 from pipeline.broker.topics import apply
 from pipeline.health import LANES, SLOTS
 from pipeline.supervisor import SUPERVISED
@@ -69,7 +70,8 @@ class Process:
             self.kill()
         for stream in (self.popen.stdin, self.popen.stdout):
             if stream is not None:
-                stream.close()
+                with contextlib.suppress(BrokenPipeError):  # an order that was not read any more
+                    stream.close()
 
     def tail(self, size: int = 1500) -> str:
         return self.log.read_text(errors="replace")[-size:]
