@@ -13,7 +13,7 @@ from benchmarks.payloads import Traffic
 from benchmarks.reader import DECISION, Follower, account
 from benchmarks.receiver import VERDICT, Incident, attempts, config
 from benchmarks.report import Aim, Result, Wrong, arguments, conduct, parse, say, spread
-from benchmarks.rig import PREFIX, Rig
+from benchmarks.rig import Rig
 from tests.fakes.receivers import FakeReceiver
 
 WARM_S = 5.0
@@ -57,13 +57,13 @@ def measure(options: argparse.Namespace) -> Result:
     traffic = Traffic(services=120, critical=0.03, lonely_critical=True)
     warm = 1.0 if options.quick else WARM_S
     latencies = Latencies()
-    with FakeReceiver() as receiver, Rig(config(receiver), show_logs=options.log) as rig:
+    with FakeReceiver() as receiver, Rig(options, config(receiver)) as rig:
         rig.lanes("intake", "decide", "act")
-        follower = Follower(rig.brokers, [PREFIX + "decisions", PREFIX + "incidents.triaged"], latencies.note)
+        follower = Follower(rig.brokers, [rig.topic("decisions"), rig.topic("incidents.triaged")], latencies.note)
         try:
             warm_up = 300
-            Load(rig, PREFIX + "alerts.raw", Traffic(services=120, seed=2), rate=options.rate, count=warm_up).finish()
-            load = Load(rig, PREFIX + "alerts.raw", traffic, rate=options.rate, seconds=warm + options.seconds)
+            Load(rig, rig.topic("alerts.raw"), Traffic(services=120, seed=2), rate=options.rate, count=warm_up).finish()
+            load = Load(rig, rig.topic("alerts.raw"), traffic, rate=options.rate, seconds=warm + options.seconds)
             sent = load.finish(options.seconds + 60)
             ends = time.monotonic() + 30
             while len(latencies.decisions) < sent + warm_up and time.monotonic() < ends:
@@ -72,7 +72,7 @@ def measure(options: argparse.Namespace) -> Result:
             time.sleep(2)  # for the last pages
         finally:
             follower.close()
-        account(rig.brokers, PREFIX + "decisions", sent + warm_up)
+        account(rig.brokers, rig.topic("decisions"), sent + warm_up)
         return figures(latencies, receiver, options.seconds)
 
 

@@ -39,7 +39,7 @@ CALM = (("high", 10), ("warning", 65), ("info", 25))
 class Traffic:
     """What a stream is like. The services of a stream are spread over `domains` clusters, each service in one of them."""
 
-    domains: int = 12
+    domains: int = 24
     services: int = 240
     roots: int = 0
     """So many services are roots that the others depend on, in two steps; 0: no service depends on another."""

@@ -11,7 +11,7 @@ from benchmarks.load import Load
 from benchmarks.payloads import Traffic
 from benchmarks.reader import DECISION, Follower, account, whole
 from benchmarks.report import Aim, Result, Wrong, arguments, conduct, parse, say
-from benchmarks.rig import PREFIX, Lane, Rig
+from benchmarks.rig import Lane, Rig
 
 AHEAD = 20_000
 TRICKLE = 200.0
@@ -50,14 +50,14 @@ def measure(options: argparse.Namespace) -> Result:
     keys = options.keys or (5_000 if options.quick else 200_000)
     kills = options.kills or (1 if options.quick else 3)
     watch = Watch()
-    with Rig(show_logs=options.log) as rig:
+    with Rig(options) as rig:
         _, decide = rig.lanes("intake", "decide")
-        follower = Follower(rig.brokers, [PREFIX + "decisions"], watch.note, batch=1000)
+        follower = Follower(rig.brokers, [rig.topic("decisions")], watch.note, batch=1000)
         try:
             sent = fill_state(rig, follower, keys)
             before = machine.rss_mb(decide.pid)
             say(f"  {keys:,} alerts fire; decide holds {before:.0f} MB")
-            trickle = Load(rig, PREFIX + "alerts.raw", Traffic(seed=3), rate=TRICKLE)
+            trickle = Load(rig, rig.topic("alerts.raw"), Traffic(seed=3), rate=TRICKLE)
             time.sleep(1 + options.seconds)
             rounds = []
             for _ in range(kills):
@@ -73,7 +73,7 @@ def measure(options: argparse.Namespace) -> Result:
             follower.close()
         for process in rig.processes:
             process.ask_to_leave()
-        account(rig.brokers, PREFIX + "decisions", sent)
+        account(rig.brokers, rig.topic("decisions"), sent)
         rows, live = state_of(rig)
     return result_of(rounds, rows, live, before, sent)
 
@@ -81,7 +81,7 @@ def measure(options: argparse.Namespace) -> Result:
 def fill_state(rig: Rig, follower: Follower, keys: int) -> int:
     """Let so many different alerts fire, and wait until each is decided."""
     traffic = Traffic(services=240, new=1.0, critical=0.001, seed=2)
-    load = Load(rig, PREFIX + "alerts.raw", traffic, count=keys, wait=True)
+    load = Load(rig, rig.topic("alerts.raw"), traffic, count=keys, wait=True)
     last, moved = -1, time.monotonic()
     while follower.count < keys:
         follower.check()
@@ -115,7 +115,7 @@ def kill_and_wait(rig: Rig, decide: Lane, watch: Watch) -> tuple[Lane, dict[str,
 def state_of(rig: Rig) -> tuple[int, int]:
     """(rows, alerts among them) that the decide lane keeps, from its changelog."""
     rows: dict[bytes, bool] = {}
-    for message in whole(rig.brokers, PREFIX + "decide.state"):
+    for message in whole(rig.brokers, rig.topic("decide.state")):
         rows[message.key()] = message.value() is not None
     return sum(rows.values()), sum(1 for key, lives in rows.items() if lives and key.startswith(b"alert|"))
 

@@ -43,6 +43,7 @@ def arguments(about: str, *, seconds: float, rate: float | None, quick_seconds: 
         parser.add_argument("--rate", type=float, default=rate, help=f"alerts a second; default {rate:g}")
     parser.add_argument("--runs", type=int, default=1, help="measure so often and print the medians")
     parser.add_argument("--quick", action="store_true", help="a short run that only shows that it works; its figures mean little")
+    parser.add_argument("--broker", default="", help="HOST:PORT of a Kafka to use instead of starting one")
     parser.add_argument("--log", action="store_true", help="show the end of each worker's log")
     parser.set_defaults(full_seconds=seconds, quick_seconds=quick_seconds)
     return parser

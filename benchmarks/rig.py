@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import os
@@ -11,19 +12,21 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from confluent_kafka.admin import AdminClient
+
 from benchmarks.report import Wrong, say
-from pipeline.broker.jars import LocalKafkaError, home
+from pipeline.broker.jars import LocalKafkaError
 from pipeline.broker.local import LocalKafka, free_ports
-from pipeline.broker.topics import apply
+from pipeline.broker.topics import BrokersUnavailable, apply
 from pipeline.health import LANES, SLOTS
 from pipeline.supervisor import SUPERVISED
 
 ROOT = Path(__file__).resolve().parents[1]
-PREFIX = "bench."
 LEAVE_S = 15.0
 
 
@@ -103,15 +106,20 @@ class Lane(Process):
 
 
 class Rig:
-    """Use as a context manager. `config` is the text of a configuration file for the workers."""
+    """Use as a context manager. `config` is the text of a configuration file for the workers.
 
-    def __init__(self, config: str = "", *, show_logs: bool = False) -> None:
+    `options.broker` names a Kafka that runs already: then topics are made there under a prefix of their own, and deleted at the end.
+    """
+
+    def __init__(self, options: argparse.Namespace, config: str = "") -> None:
         self._scratch = tempfile.TemporaryDirectory(prefix="fluxai-bench-", ignore_cleanup_errors=True)
         self.directory = Path(self._scratch.name)
-        self.kafka = LocalKafka(self.directory / "kafka")
+        self.kafka = None if options.broker else LocalKafka(self.directory / "kafka")
+        self.brokers: str = options.broker or ""
+        self.prefix = f"bench-{uuid.uuid4().hex[:6]}."
         self.processes: list[Process] = []
-        self._show_logs = show_logs
-        self._environment = {"FLUX_TOPIC_PREFIX": PREFIX, "FLUX_STATE_DIR": str(self.directory / "state"), "FLUX_LOG_FORMAT": "json"}
+        self._show_logs: bool = options.log
+        self._environment = {"FLUX_TOPIC_PREFIX": self.prefix, "FLUX_STATE_DIR": str(self.directory / "state"), "FLUX_LOG_FORMAT": "json"}
         if config:
             file = self.directory / "flux.yaml"
             file.write_text(config)
@@ -119,12 +127,12 @@ class Rig:
 
     def __enter__(self) -> Rig:
         try:
-            say("starting Kafka")
-            os.environ.setdefault("FLUX_KAFKA_HOME", str(home()))
-            self.brokers = self.kafka.start()
+            if self.kafka is not None:
+                say("starting Kafka")
+                self.brokers = self.kafka.start()
             self._environment["FLUX_KAFKA_BROKERS"] = self.brokers
-            apply(self.brokers, PREFIX)
-        except LocalKafkaError as error:
+            apply(self.brokers, self.prefix)
+        except (LocalKafkaError, BrokersUnavailable) as error:
             self.close()
             raise Wrong(str(error)) from error
         except BaseException:
@@ -136,11 +144,13 @@ class Rig:
         self.close()
 
     @property
-    def broker_pid(self) -> int:
-        pid = self.kafka.nodes[0].pid
-        if pid is None:
-            raise Wrong(f"Kafka is gone: {self.kafka.log_file(1)}")
-        return pid
+    def broker_pid(self) -> int | None:
+        """None for a Kafka that was there before."""
+        return None if self.kafka is None else self.kafka.nodes[0].pid
+
+    def topic(self, name: str) -> str:
+        """The name on the broker."""
+        return self.prefix + name
 
     def lane(self, lane: str, slot: int = 0) -> Lane:
         """Start a worker; do not wait for it."""
@@ -168,5 +178,15 @@ class Rig:
             process.stop()
             if self._show_logs:
                 say(f"-- {process.name}: {process.tail()}")
-        self.kafka.wipe()
+        if self.kafka is not None:
+            self.kafka.wipe()
+        elif self.brokers:
+            delete_topics(self.brokers, self.prefix)
         self._scratch.cleanup()
+
+
+def delete_topics(brokers: str, prefix: str) -> None:
+    admin = AdminClient({"bootstrap.servers": brokers})
+    ours = [name for name in admin.list_topics(timeout=10).topics if name.startswith(prefix)]
+    for future in admin.delete_topics(ours).values() if ours else ():
+        future.result(30)

@@ -15,7 +15,7 @@ from benchmarks.payloads import Traffic, topology
 from benchmarks.reader import DECISION, Follower, account, fill, whole
 from benchmarks.receiver import attempts, by_transition, config
 from benchmarks.report import Aim, Result, Wrong, arguments, conduct, parse, say, spread
-from benchmarks.rig import PREFIX, Lane, Rig
+from benchmarks.rig import Lane, Rig
 from tests.fakes.receivers import FakeReceiver
 
 BASE_RATE, TIMES = 40, 100
@@ -49,12 +49,12 @@ def main() -> None:
 def measure(options: argparse.Namespace) -> Result:
     traffic = Traffic(domains=options.domains, services=320, roots=20, new=0.3, critical=0.01)
     verdicts = Verdicts()
-    with FakeReceiver() as receiver, Rig(config(receiver), show_logs=options.log) as rig:
-        fill(rig.brokers, PREFIX + "topology", [(one.name, one.to_json()) for one in topology(traffic)])
+    with FakeReceiver() as receiver, Rig(options, config(receiver)) as rig:
+        fill(rig.brokers, rig.topic("topology"), [(one.name, one.to_json()) for one in topology(traffic)])
         _, decide, _ = rig.lanes("intake", "decide", "act")
-        follower = Follower(rig.brokers, [PREFIX + "decisions"], verdicts.note, batch=1000)
+        follower = Follower(rig.brokers, [rig.topic("decisions")], verdicts.note, batch=1000)
         try:
-            load = Load(rig, PREFIX + "alerts.raw", traffic, rate=options.rate, seconds=options.seconds)
+            load = Load(rig, rig.topic("alerts.raw"), traffic, rate=options.rate, seconds=options.seconds)
             memory = watch_memory(decide, verdicts, options.seconds)
             sent = load.finish(options.seconds + 60)
             follower.wait_for(sent, 60)
@@ -66,7 +66,7 @@ def measure(options: argparse.Namespace) -> Result:
             repeats = again(rig, decide, follower, traffic, options, result)
         finally:
             follower.close()
-        account(rig.brokers, PREFIX + "decisions", sent + repeats)
+        account(rig.brokers, rig.topic("decisions"), sent + repeats)
     return result | {
         "pages": len(pages),
         "pages_by_transition": by_transition(pages),
@@ -95,7 +95,7 @@ def again(rig: Rig, decide: Lane, follower: Follower, traffic: Traffic, options:
     known = min(8000, int(options.rate * options.seconds * traffic.new / 2))
     count = int(options.rate * options.seconds / 3)
     before, had = machine.rss_mb(decide.pid), follower.count
-    Load(rig, PREFIX + "alerts.raw", replace(traffic, most_new=known), rate=options.rate, count=count).finish()
+    Load(rig, rig.topic("alerts.raw"), replace(traffic, most_new=known), rate=options.rate, count=count).finish()
     if not follower.wait_for(had + count, 60):
         raise Wrong(f"of {count} repeats {follower.count - had} were decided")
     result["rss_growth_repeats_mb"] = round(machine.rss_mb(decide.pid) - before, 1)
@@ -106,7 +106,7 @@ def again(rig: Rig, decide: Lane, follower: Follower, traffic: Traffic, options:
 def live_keys(rig: Rig) -> int:
     """Rows that the decide lane keeps, from its changelog."""
     rows: dict[bytes, bool] = {}
-    for message in whole(rig.brokers, PREFIX + "decide.state"):
+    for message in whole(rig.brokers, rig.topic("decide.state")):
         rows[message.key()] = message.value() is not None
     return sum(rows.values())
 

@@ -16,7 +16,7 @@ from benchmarks.load import Load
 from benchmarks.payloads import Traffic
 from benchmarks.reader import Follower, account
 from benchmarks.report import Aim, Result, Wrong, arguments, conduct, parse, say
-from benchmarks.rig import PREFIX, Lane, Rig
+from benchmarks.rig import Lane, Rig
 
 AHEAD = 20_000
 """The generator is never more alerts than this ahead of the decisions: the workers always have enough to do, and never a growing heap."""
@@ -27,7 +27,7 @@ AIMS = (Aim("alerts_per_s", 8000, at_least=True), Aim("cpu_us_per_alert", 150))
 def main() -> None:
     parser = arguments(__doc__ or "", seconds=60, rate=None, quick_seconds=3)
     parser.add_argument("--workers", type=int, default=1, help="processes of each lane; default 1")
-    parser.add_argument("--domains", type=int, default=12, help="correlation domains, that is partitions that are used; default 12")
+    parser.add_argument("--domains", type=int, default=24, help="correlation domains; default 24, by which all partitions are used")
     conduct("throughput", parse(parser), measure, AIMS)
 
 
@@ -43,10 +43,10 @@ def measure(options: argparse.Namespace) -> Result:
 
 
 def many(options: argparse.Namespace, traffic: Traffic, seconds: float, *, bare: bool) -> Result:
-    with Rig(show_logs=options.log) as rig:
+    with Rig(options) as rig:
         workers = rig.lanes("intake", "decide", each=options.workers)
-        follower = Follower(rig.brokers, [PREFIX + "decisions"], batch=2000)
-        load = Load(rig, PREFIX + "alerts.raw", traffic, wait=True)
+        follower = Follower(rig.brokers, [rig.topic("decisions")], batch=2000)
+        load = Load(rig, rig.topic("alerts.raw"), traffic, wait=True)
         try:
             figures = sustained(rig, workers, follower, load, seconds, 1.0 if options.quick else WARM_S)
             sent = load.stop()
@@ -56,7 +56,7 @@ def many(options: argparse.Namespace, traffic: Traffic, seconds: float, *, bare:
             follower.close()
         for worker in workers:
             worker.stop()
-        sizes = account(rig.brokers, PREFIX + "decisions", sent)
+        sizes = account(rig.brokers, rig.topic("decisions"), sent)
         say(f"  {figures['alerts_per_s']:,.0f} alerts/s for {seconds:g} s; {sent:,} alerts, each with exactly one decision")
         size = round(statistics.mean(sizes))
         result: Result = {**figures, "alerts": sent, "lost": 0, "doubled": 0, "decision_bytes": size}
@@ -78,7 +78,7 @@ def sustained(rig: Rig, workers: list[Lane], follower: Follower, load: Load, sec
     groups = {
         "intake": [worker.pid for worker in workers if worker.name.startswith("intake")],
         "decide": [worker.pid for worker in workers if worker.name.startswith("decide")],
-        "kafka": [rig.broker_pid],
+        "kafka": [] if rig.broker_pid is None else [rig.broker_pid],
         "generator": [load.pid],
     }
     count, at, used = follower.count, time.monotonic(), used_by(groups)
@@ -119,7 +119,7 @@ def feed(follower: Follower, load: Load, workers: list[Lane], *, until: Callable
 
 def bare_loop(rig: Rig, traffic: Traffic, size: int, count: int) -> tuple[float, float]:
     """(records a second, microseconds of CPU a record) of the bare loop on the same broker, over a backlog of the same payloads."""
-    source, sink = PREFIX + "bare.in", PREFIX + "bare.out"
+    source, sink = rig.topic("bare.in"), rig.topic("bare.out")
     config = {"message.timestamp.type": "LogAppendTime"}
     admin = AdminClient({"bootstrap.servers": rig.brokers})  # must live until the futures are done
     for future in admin.create_topics([NewTopic(name, 6, 1, config=config) for name in (source, sink)]).values():
