@@ -50,7 +50,7 @@ class Latencies:
 
 
 def main() -> None:
-    conduct("latency", parse(arguments(__doc__ or "", seconds=60, rate=500, quick_seconds=4)), measure, AIMS)
+    conduct("latency", parse(arguments(__doc__ or "", seconds=60, rate=500, quick_seconds=2)), measure, AIMS)
 
 
 def measure(options: argparse.Namespace) -> Result:
@@ -69,7 +69,7 @@ def measure(options: argparse.Namespace) -> Result:
             while len(latencies.decisions) < sent + warm_up and time.monotonic() < ends:
                 follower.check()
                 time.sleep(0.05)
-            time.sleep(2)  # for the last pages
+            time.sleep(1)  # for the last pages
         finally:
             follower.close()
         account(rig.brokers, rig.topic("decisions"), sent + warm_up)

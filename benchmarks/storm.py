@@ -41,7 +41,7 @@ class Verdicts:
 
 
 def main() -> None:
-    parser = arguments(__doc__ or "", seconds=60, rate=BASE_RATE * TIMES, quick_seconds=4)
+    parser = arguments(__doc__ or "", seconds=60, rate=BASE_RATE * TIMES, quick_seconds=2)
     parser.add_argument("--domains", type=int, default=4, help="clusters that the roots are spread over; default 4")
     conduct("storm", parse(parser), measure, AIMS)
 
@@ -60,7 +60,7 @@ def measure(options: argparse.Namespace) -> Result:
             follower.wait_for(sent, 60)
             paged_in_storm = len(receiver.attempts)
             memory["after"] = machine.rss_mb(decide.pid)
-            time.sleep(2 if options.quick else AFTER_S)
+            time.sleep(1 if options.quick else AFTER_S)
             pages = attempts(receiver)
             result = figures(verdicts, sent, live_keys(rig), memory)
             repeats = again(rig, decide, follower, traffic, options, result)

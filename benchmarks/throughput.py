@@ -25,7 +25,7 @@ AIMS = (Aim("alerts_per_s", 8000, at_least=True), Aim("cpu_us_per_alert", 150))
 
 
 def main() -> None:
-    parser = arguments(__doc__ or "", seconds=60, rate=None, quick_seconds=3)
+    parser = arguments(__doc__ or "", seconds=60, rate=None, quick_seconds=2)
     parser.add_argument("--workers", type=int, default=1, help="processes of each lane; default 1")
     parser.add_argument("--domains", type=int, default=24, help="correlation domains; default 24, by which all partitions are used")
     conduct("throughput", parse(parser), measure, AIMS)
@@ -78,7 +78,7 @@ def sustained(rig: Rig, workers: list[Lane], follower: Follower, load: Load, sec
     groups = {
         "intake": [worker.pid for worker in workers if worker.name.startswith("intake")],
         "decide": [worker.pid for worker in workers if worker.name.startswith("decide")],
-        "kafka": [] if rig.broker_pid is None else [rig.broker_pid],
+        **({} if rig.broker_pid is None else {"kafka": [rig.broker_pid]}),
         "generator": [load.pid],
     }
     count, at, used = follower.count, time.monotonic(), used_by(groups)
