@@ -18,13 +18,18 @@ from benchmarks.report import Result, Wrong, arguments, conduct, parse, say
 from benchmarks.rig import ROOT
 
 SHARED = ROOT.parent / "shared"
+FOLDERS = (SHARED / "data" / "payloads", ROOT / "schemas" / "examples" / "payloads")
 RULES = NormalizeRules()
 
 
 def main() -> None:
     parser = arguments(__doc__ or "", seconds=5, rate=None, quick_seconds=0.5)
     parser.add_argument(
-        "folder", nargs="?", type=Path, default=SHARED / "data" / "payloads", help="payloads, *.json; truth.jsonl beside them"
+        "folder",
+        nargs="?",
+        type=Path,
+        default=next((folder for folder in FOLDERS if folder.is_dir()), FOLDERS[-1]),
+        help="payloads, *.json; truth.jsonl beside them",
     )
     parser.add_argument(
         "--scorer", type=Path, default=SHARED / "tools" / "score_normalize.py", help="command that scores against truth.jsonl"
