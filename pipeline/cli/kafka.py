@@ -81,7 +81,7 @@ class Reader:
         self._consumer = Consumer(
             settings.kafka_client()
             | {
-                "group.id": "fluxai-cli",
+                "group.id": f"{settings.topic_prefix}admin",  # never joined; a name that the printed access rights cover
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
                 "isolation.level": "read_committed",

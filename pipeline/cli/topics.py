@@ -83,3 +83,20 @@ def check_topics(broker: str | None = BROKER, partitions: int | None = PARTITION
         raise typer.Exit(Exit.NO)
     if not json:
         print("All topics are as they should be.")
+
+
+@app.command("access")
+def access(
+    principal: str = typer.Option("User:flux-{lane}", "--principal", help="Who each lane logs in as; {lane} is replaced."),
+    broker: str | None = BROKER,
+) -> None:
+    """Print the access rights that each lane needs, and no more, as kafka-acls.sh commands. Needs no broker.
+
+    \b
+    Example:
+      fluxai topics access --principal 'User:CN={lane}' > acls.sh
+    """
+    from pipeline.broker.acl import commands as acl_commands
+
+    settings = load_settings(brokers=broker)
+    print("\n".join(acl_commands(settings.brokers, settings.topic_prefix, principal)))

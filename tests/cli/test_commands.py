@@ -215,3 +215,8 @@ def test_doctor_says_what_is_wrong_and_the_fix(fluxai: Fluxai) -> None:
     assert any("Did you mean FLUX_KAFKA_BROKERS" in str(one["fix"]) for one in found)
     assert any(one["grade"] == "wrong" and "fluxai topics apply" in str(one["fix"]) for one in found)
     assert "| `FLUX_KAFKA_BROKERS` |" in fluxai("doctor", "--settings")
+
+
+def test_access_rights_are_printed_without_a_broker(tmp_path: Path) -> None:
+    printed = Fluxai(tmp_path)("topics", "access", "--principal", "User:CN={lane}")
+    assert "--allow-principal User:CN=decide --operation Write" in printed and "flux.decisions" in printed
