@@ -30,12 +30,6 @@ class Mode(StrEnum):
     ACTIVE = "active"
 
 
-class Profile(StrEnum):
-    DEVELOPMENT = "development"
-    STAGING = "staging"
-    PRODUCTION = "production"
-
-
 class LogFormat(StrEnum):
     AUTO = "auto"
     JSON = "json"
@@ -130,7 +124,6 @@ class Settings(BaseModel):
         "YAML file with receivers, routes, mappings and noise rules",
         "Name a file that exists, or unset it to use the built-in rules",
     )
-    profile: Profile = _setting("FLUX_PROFILE", Profile.DEVELOPMENT, "Set of defaults", "Use development, staging or production")
     mode: Mode = _setting(
         "FLUX_MODE",
         Mode.ACTIVE,

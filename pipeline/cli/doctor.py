@@ -84,7 +84,7 @@ def examine(broker: str | None) -> Iterator[Finding]:
 def examine_settings(settings: Settings) -> Iterator[Finding]:
     from pipeline.settings import unknown_names
 
-    yield Finding("settings", Grade.OK, f"all are valid, mode {settings.mode.value}, profile {settings.profile.value}")
+    yield Finding("settings", Grade.OK, f"all are valid, mode {settings.mode.value}")
     for name, close in unknown_names():
         yield Finding(
             "setting",
