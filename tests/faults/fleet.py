@@ -1,6 +1,6 @@
 """Worker processes that are started again whenever they end, as a supervisor would, and killed on purpose.
 
-Knows nothing of what the workers do: the command is given, `{slot}` in it is replaced.
+Knows nothing of what the workers do: their commands are given.
 """
 
 from __future__ import annotations
@@ -12,23 +12,46 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 
 from pipeline.engine.faults import POINTS
 
 
-class Fleet:
-    """`slots` copies of `command`. With `faults`, each launch in turn gets none of the engine's fault points or one of them.
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One worker. `engine`: it has the engine's fault points."""
 
-    `deaths` counts the kills by what did them: `kill` for ours, the name of the point for those at a fault point; `exits` other statuses.
-    Use as a context manager; leaving it ends what still runs.
+    name: str
+    command: Sequence[str]
+    engine: bool = True
+
+
+def copies(command: Sequence[str], slots: int) -> list[Member]:
+    """As many of one command; `{slot}` in it is replaced."""
+    return [Member(str(slot), [part.replace("{slot}", str(slot)) for part in command]) for slot in range(slots)]
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """`at` in seconds since the epoch; `by`: "kill" for ours, the name of the fault point, or "exit N"."""
+
+    at: float
+    name: str
+    by: str
+
+
+class Fleet:
+    """Workers by their number in `members`. With a `fault_probability`, each launch in turn gets none of the engine's fault points or one.
+
+    `deaths` counts the kills by what did them: `kill` for ours, the name of the point for those at a fault point; `exits` other statuses;
+    `history` has them all in order. Use as a context manager; leaving it ends what still runs.
     """
 
     def __init__(
         self,
-        command: Sequence[str],
-        slots: int,
+        members: Sequence[Member],
         environment: Mapping[str, str],
         logs: Path,
         *,
@@ -38,7 +61,8 @@ class Fleet:
         self.deaths: Counter[str] = Counter()
         self.exits: Counter[int] = Counter()
         self.random = random.Random(seed)
-        self._command = list(command)
+        self.history: list[Death] = []
+        self._members = list(members)
         self._environment = {**os.environ, **environment}
         self._logs = logs
         self._faults: Iterator[str] = cycle(["", *POINTS]) if fault_probability else cycle([""])
@@ -46,10 +70,9 @@ class Fleet:
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         self._fault_of: dict[int, str] = {}
         self._killed: set[int] = set()
-        self._slots = slots
 
     def __enter__(self) -> Fleet:
-        for slot in range(self._slots):
+        for slot in range(len(self._members)):
             self._launch(slot)
         return self
 
@@ -58,6 +81,12 @@ class Fleet:
             if process.poll() is None:
                 process.kill()
             process.wait()
+
+    def add(self, member: Member) -> int:
+        """Start one more; its number."""
+        self._members.append(member)
+        self._launch(len(self._members) - 1)
+        return len(self._members) - 1
 
     def calm(self) -> None:
         """From now on launches get no fault point."""
@@ -87,21 +116,25 @@ class Fleet:
         return [process.wait(seconds) for process in self._processes.values()]
 
     def log(self) -> str:
-        return "".join(file.read_text(errors="replace") for file in sorted(self._logs.glob("worker-*.log")))
+        return "".join(self.log_of(member.name) for member in self._members)
+
+    def log_of(self, name: str) -> str:
+        return (self._logs / f"worker-{name}.log").read_text(errors="replace")
 
     def _launch(self, slot: int) -> None:
-        fault = self._fault_of[slot] = next(self._faults)
+        member = self._members[slot]
+        fault = self._fault_of[slot] = next(self._faults) if member.engine else ""
         environment = dict(self._environment)
         if fault:
             environment["FLUX_FAULT"] = f"{fault}:{self._probability}"
-        command = [part.replace("{slot}", str(slot)) for part in self._command]
-        with (self._logs / f"worker-{slot}.log").open("ab") as log:
-            self._processes[slot] = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        with (self._logs / f"worker-{member.name}.log").open("ab") as log:
+            self._processes[slot] = subprocess.Popen(member.command, env=environment, stdout=log, stderr=log)
 
     def _count(self, slot: int, process: subprocess.Popen[bytes]) -> None:
         if process.returncode != -signal.SIGKILL:
             self.exits[process.returncode] += 1
-        elif process.pid in self._killed:
-            self.deaths["kill"] += 1
+            by = f"exit {process.returncode}"
         else:
-            self.deaths[self._fault_of[slot] or "unexplained"] += 1
+            by = "kill" if process.pid in self._killed else self._fault_of[slot] or "unexplained"
+            self.deaths[by] += 1
+        self.history.append(Death(time.time(), self._members[slot].name, by))

@@ -10,36 +10,7 @@ import json
 from collections import Counter, defaultdict
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, TopicPartition
-
-
-def read(brokers: str, topic: str) -> list[Any]:
-    """All committed records of a topic, each partition in its order."""
-    consumer = Consumer(
-        {
-            "bootstrap.servers": brokers,
-            "group.id": "checker",
-            "isolation.level": "read_committed",
-            "enable.partition.eof": True,
-            "enable.auto.commit": False,
-            "auto.offset.reset": "earliest",
-            "log_level": 0,
-        }
-    )
-    partitions = set(consumer.list_topics(topic, timeout=10).topics[topic].partitions)
-    consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
-    records = []
-    while partitions:
-        for message in consumer.consume(10000, 0.1):
-            error = message.error()
-            if error is None:
-                records.append(message)
-            elif error.code() == KafkaError._PARTITION_EOF:
-                partitions.discard(message.partition())
-            else:
-                raise RuntimeError(error.str())
-    consumer.close()
-    return sorted(records, key=lambda message: (message.partition(), message.offset()))
+from tests.faults.reading import read
 
 
 class Truth:

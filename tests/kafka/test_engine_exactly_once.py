@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, TopicPartition
 from pipeline.broker import topics
 from pipeline.engine.faults import POINTS
 from tests.engine.toy import Toy
-from tests.faults.fleet import Fleet
+from tests.faults.fleet import Fleet, copies
 from tests.faults.toy_check import check
 from tests.faults.toy_load import ToyLoad
 
@@ -48,7 +48,7 @@ def test_twenty_kills_under_load_lose_nothing_and_repeat_nothing(kafka: str, pre
     topics.apply(kafka, prefix, names=["alerts", "receipts", "decisions", "dead_letters", "decide.state"])
     environment = {"FLUX_KAFKA_BROKERS": kafka, "FLUX_TOPIC_PREFIX": prefix}
     load = ToyLoad(kafka, prefix, RATE)
-    with Fleet(COMMAND, 2, environment, tmp_path, fault_probability=0.05) as fleet:
+    with Fleet(copies(COMMAND, 2), environment, tmp_path, fault_probability=0.05) as fleet:
         load.start()
         began = time.monotonic()
         fleet.watch(2.0)
