@@ -33,6 +33,6 @@ def test_the_configuration_it_shows_is_valid(tmp_path: Path) -> None:
 
 def test_every_make_target_it_names_exists() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    named = set(re.findall(r"\bmake ([a-z]+)", README.read_text()))
+    named = set(re.findall(r"(?:`|\$ )make ([a-z]+)", README.read_text()))
     assert {"run", "test"} <= named
     assert [name for name in sorted(named) if not re.search(rf"^{name}:", makefile, re.M)] == []
