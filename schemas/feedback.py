@@ -9,7 +9,9 @@ from schemas.base import Message, Moment, Severity
 
 class Feedback(Message):
     feedback_id: str
-    kind: Literal["acknowledge", "in_progress", "escalate", "resolve", "reopen", "false_positive", "severity", "runbook_wrong", "not_an_anomaly"]
+    kind: Literal[
+        "acknowledge", "in_progress", "escalate", "resolve", "reopen", "false_positive", "severity", "runbook_wrong", "not_an_anomaly"
+    ]
     incident_id: str
     domain: str
     by: str
