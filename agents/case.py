@@ -20,7 +20,7 @@ from schemas.base import Severity
 from schemas.decision import Outcome
 from schemas.effect import Transition
 from schemas.rule import Rule
-from schemas.runbook import Runbook, RunbookMatch
+from schemas.runbook import RunbookMatch
 from schemas.silence import Silence
 
 
@@ -48,7 +48,6 @@ class World:
     whom: Whom
     backup: Callable[[str], str | None]
     """Second receiver for a P1 that a receiver cannot be told."""
-    known_runbooks: Mapping[str, Runbook] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +91,10 @@ class Case:
     customer_facing: bool = False
     incident: IncidentRow | None = None
     would_suppress: End | None = None
-    summary: str = ""
+    again: bool = False
+    """It is judged again without a new event."""
+    over: bool = False
+    """Its own resolve came before it, and nobody has been told of that episode."""
     stages: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     """(stage, reason, facts) in the order they came."""
 

@@ -9,15 +9,20 @@ from __future__ import annotations
 import math
 
 from agents.case import Case, End, Turn
+from agents.held import remember
 from agents.incidents import (
+    close,
     delivered,
     is_open,
     join,
     load,
+    look,
     mark_p1,
+    member_cleared,
     open_incident,
     page,
     page_higher,
+    page_others,
     place,
     raise_to,
     reopen,
@@ -36,28 +41,31 @@ def settle(case: Case, turn: Turn, row: AlertRow) -> End:
     """Give a firing alert its incident and ask for its page; the last stage."""
     fingerprint = case.alert.fingerprint
     incident = load(turn, row.incident_id) if row.incident_id else None
-    if incident is not None and is_open(incident) and fingerprint in incident.members and row.count > 1 and not row.suppressed:
+    if incident is not None and is_open(incident) and row.member:
         return escalate(case, turn, row, incident)
     if incident is not None and may_reopen(turn, incident, row):
         reopen(turn, incident, row, fingerprint)
         case.incident = incident
         return asked(case, turn, incident, f"{row.name} is back within {turn.world.rules.reopen_window_s:.0f} s")
     found = best(turn, row)
-    if found is not None:
-        incident, score, cause = found
+    if found is not None and (incident := load(turn, found[0])) is not None:
+        _, score, cause = found
         case.incident = incident
         case.add("correlate", "joined", incident=incident.incident_id, score=round(score, 3), cause=cause)
         return joined(case, turn, row, incident)
-    deadline = to_ms(case.alert.deadline)
+    return asked(case, turn, opened(case, turn, row), "new")
+
+
+def opened(case: Case, turn: Turn, row: AlertRow) -> IncidentRow:
     incident = open_incident(
-        turn, row, fingerprint, title=title_of(row), summary=summarize(case, row), confidence=case.confidence, deadline=deadline
-    )
-    incident.labels = dict(list(case.alert.labels.items())[:30])
+        turn, row, case.alert.fingerprint, title=title_of(row), summary=summarize(case, row), confidence=case.confidence,
+        deadline=to_ms(case.alert.deadline), labels=case.alert.labels,
+    )  # fmt: skip
     incident.runbooks = incident_runbooks(case, turn, row)
     case.incident = incident
     case.add("correlate", "opened", incident=incident.incident_id)
     case.add("runbooks", "linked" if incident.runbooks else "no_runbook", runbooks=[[one[0], one[2]] for one in incident.runbooks])
-    return asked(case, turn, incident, "new")
+    return incident
 
 
 def asked(case: Case, turn: Turn, incident: IncidentRow, what: str) -> End:
@@ -94,32 +102,45 @@ def escalate(case: Case, turn: Turn, row: AlertRow, incident: IncidentRow) -> En
         mark_p1(turn, incident, row, case.alert.fingerprint)
     if Severity(row.severity).outranks(Severity(incident.severity)):
         raise_to(turn, incident, row)
-    return told_or_grouped(turn, incident, f"{row.name} rose to {row.severity}", from_severity, p1=row.severity == Severity.P1)
+    return told_or_grouped(case, turn, incident, f"{row.name} rose to {row.severity}", from_severity)
 
 
 def joined(case: Case, turn: Turn, row: AlertRow, incident: IncidentRow) -> End:
     before = incident.severity
     join(turn, incident, row, case.alert.fingerprint)
-    return told_or_grouped(turn, incident, f"{row.name} joined", before, p1=row.severity == Severity.P1)
+    return told_or_grouped(case, turn, incident, f"{row.name} joined", before)
 
 
-def told_or_grouped(turn: Turn, incident: IncidentRow, what: str, before: str, *, p1: bool) -> End:
+def told_or_grouped(case: Case, turn: Turn, incident: IncidentRow, what: str, before: str) -> End:
     facts = {"incident": incident.incident_id, "was": before, "severity": incident.severity}
     if page_higher(turn, incident):
         if not incident.receivers:
             return nobody(incident)
         why = Why.ESCALATION if incident.severity != before else Why.PAGED
         return End(Outcome.NOTIFIED, why, f"{what}: {incident.severity} pages {', '.join(incident.receivers)}", facts)
-    if p1 and incident.paged_severity:
+    if case.severity is Severity.P1 and incident.paged_severity:
+        remember(case, turn)  # it may have to page by itself
         update_page(turn, incident)
+        others = page_others(turn, incident, own_receivers(case, turn))
+        if others:
+            return End(Outcome.NOTIFIED, Why.PAGED, f"{what}: P1 pages {', '.join(others)}, who did not know the incident", facts)
     if not incident.paged_severity:
         return End(Outcome.OPEN, Why.HOLD, f"{what}: its incident waits in case it is a transient", facts | {"until": incident.hold_until})
     return End(Outcome.GROUPED, Why.JOINED, f"{what}: incident {incident.incident_id} was told", facts)
 
 
+def own_receivers(case: Case, turn: Turn) -> tuple[str, ...]:
+    """Who is paged for the alert itself, whatever incident it belongs to."""
+    alert = case.alert
+    return turn.world.whom(
+        severity=case.severity, service=alert.service, environment=alert.environment, owner=case.owner, labels=alert.labels, now=turn.now
+    )
+
+
 def join_parent(case: Case, turn: Turn, row: AlertRow, incident: IncidentRow) -> None:
     """A P1 child: into the parent's incident, whose page is updated; by itself when that page does not arrive."""
     join(turn, incident, row, case.alert.fingerprint)
+    remember(case, turn)
     if not page_higher(turn, incident):
         update_page(turn, incident)
     if not delivered(incident):
@@ -129,25 +150,11 @@ def join_parent(case: Case, turn: Turn, row: AlertRow, incident: IncidentRow) ->
 
 
 def tell_ended(case: Case, turn: Turn, row: AlertRow) -> End:
-    """A P1 whose resolve came first: one message that says both."""
-    incident = open_incident(
-        turn,
-        row,
-        case.alert.fingerprint,
-        title=title_of(row),
-        summary=summarize(case, row),
-        confidence=case.confidence,
-        deadline=to_ms(case.alert.deadline),
-    )
-    case.incident = incident
+    """Its resolve came first: one message that says both."""
+    incident = opened(case, turn, row)
     tell(turn, incident, Transition.FIRED_AND_RESOLVED)
-    incident.status, incident.resolved_at, incident.resolved_by, incident.firing, incident.p1_members = (
-        "resolved",
-        turn.now,
-        "source",
-        0,
-        [],
-    )
+    member_cleared(turn, incident, row, case.alert.fingerprint)
+    close(turn, incident, by="source")
     return End(Outcome.NOTIFIED, Why.PAGED, "fired and already resolved: told once, as both")
 
 
@@ -158,8 +165,8 @@ def may_reopen(turn: Turn, incident: IncidentRow, row: AlertRow) -> bool:
     return incident.status == "resolved" and turn.now - incident.resolved_at <= turn.world.rules.reopen_window_s * 1000
 
 
-def best(turn: Turn, row: AlertRow) -> tuple[IncidentRow, float, str] | None:
-    """The open incident that explains the alert best: (incident, relatedness in [0, 1], common cause)."""
+def best(turn: Turn, row: AlertRow) -> tuple[str, float, str] | None:
+    """The open incident that explains the alert best: (its id, relatedness in [0, 1], common cause)."""
     rules, found = turn.world.rules, None
     here = place(row)
     seen: set[str] = set()
@@ -168,12 +175,12 @@ def best(turn: Turn, row: AlertRow) -> tuple[IncidentRow, float, str] | None:
         for incident_id in refs.ids if refs else ():
             if incident_id in seen:
                 continue
-            incident = load(turn, incident_id)
+            incident = look(turn, incident_id)
             if incident is None or not is_open(incident):
                 continue
             score = relatedness(turn, incident, here, service, hops)
             if score >= rules.join_threshold and (found is None or score > found[1]):
-                found = (incident, score, service)
+                found = (incident_id, score, service)
             if incident.service == here:
                 seen.add(incident_id)
     return found

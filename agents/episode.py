@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from agents.case import Case, End, Turn
+from agents.children import p1_cleared
 from agents.correlate import join_parent, settle, tell_ended
-from agents.incidents import count_soon, knows, load, member_cleared, note, publish_soon, resolve, tell, withdraw
-from agents.noise.flap import note_clear
+from agents.held import remember
+from agents.incidents import count_soon, is_open, knows, load, member_cleared, note, publish_soon, resolve, tell, withdraw
+from agents.noise.flap import note_clear, stop_flapping
+from agents.noise.order import note_unseen_end
 from agents.noise.rules import DAY
 from agents.reasons import Why
-from agents.rows import ALERTS, HELD, AlertRow, HeldRow
+from agents.rows import ALERTS, HELD, AlertRow, IncidentRow
 from schemas.base import Severity, to_ms
 from schemas.decision import Outcome
 from schemas.effect import Transition
@@ -18,21 +21,22 @@ FORGET_CHECK = DAY
 
 def fires(case: Case, turn: Turn, ended: End | None) -> End:
     """Keep a firing event. `ended` is None when no stage held it back: then it gets its incident and its page."""
-    swapped = case.row is not None and not case.row.fires and not case.row.firing and bool(case.row.source_ended)
     alert, row = case.alert, begin(case, turn)
     if ended is None:
         row.suppressed, row.suppressed_text, row.suppressed_by = "", "", ""
-        if swapped and row.severity == Severity.P1 and alert.started_at is not None and to_ms(alert.started_at) <= row.source_ended:
+        HELD.delete(turn.state, alert.fingerprint)
+        if case.over:
             ended = tell_ended(case, turn, row)
             row.firing, row.resolved_at = False, turn.now
         else:
             ended = settle(case, turn, row)
-        HELD.delete(turn.state, alert.fingerprint)
     elif ended.why is Why.REPEAT:
         count_soon(turn, row.incident_id)
     elif ended.why is Why.PARENT_P1 and case.incident is not None:
-        row.suppressed = ""
+        row.suppressed, row.suppressed_text, row.suppressed_by = "", "", ""
         join_parent(case, turn, row, case.incident)
+    elif ended.why is Why.FLAPPING_P1:
+        row.suppressed, row.suppressed_text, row.suppressed_by = "", "", ""
     elif ended.why is Why.ALREADY_RESOLVED:
         row.firing = False
     elif ended.outcome is Outcome.SUPPRESSED and not ended.facts.get("repeat"):
@@ -52,26 +56,33 @@ def begin(case: Case, turn: Turn) -> AlertRow:
         turn.at(row.forget_at, "forget", alert.fingerprint)
     if not row.firing or (row.incident_id and not row.suppressed and not knows(turn, row.incident_id)):
         row.firing, row.first_at, row.count, row.fires, row.severity = True, turn.now, 0, row.fires + 1, case.severity.value
-        row.source_started = started
+        row.source_started, row.unseen_end = started, False
+        row.member = row.member and row.flapping
+        row.notice = alert.kind == "notice"
+        if row.notice:
+            turn.at(turn.now + round(turn.world.rules.notice_quiet_s * 1000), "quiet", alert.fingerprint)
     elif case.severity.outranks(Severity(row.severity)):
         row.severity = case.severity.value
     if case.digest != row.digest:
         row.digest, row.summary = case.digest, alert.summary[:300]
-    row.owner, row.url, row.notice = case.owner or row.owner, alert.url or row.url, alert.kind == "notice"
-    row.count += 1
-    row.last_at = turn.now
-    if row.notice:
-        turn.at(turn.now + round(turn.world.rules.notice_quiet_s * 1000), "quiet", alert.fingerprint)
+    row.owner, row.url = case.owner or row.owner, alert.url or row.url
+    if not case.again:
+        row.count += 1
+        row.last_at = turn.now
     return row
 
 
 def hold_back(case: Case, turn: Turn, row: AlertRow, ended: End) -> None:
-    """A suppressed alert that still fires is judged again later, so that the end of its reason is not the end of the alert."""
+    """A suppressed alert that still fires is judged again soon: its reason may end or be taken back, and the alert goes on."""
+    waits = turn.now < row.recheck_at and (row.suppressed, row.suppressed_by) == (ended.why.value, ended.by)
     row.suppressed, row.suppressed_text, row.suppressed_by = ended.why.value, ended.text[:300], ended.by
-    latest = turn.now + round(turn.world.rules.release_check_s * 1000)
-    row.recheck_at = min(ended.until, latest) if ended.why is Why.PARENT_OPEN and ended.until else (ended.until or latest)
-    HELD.put(turn.state, case.alert.fingerprint, HeldRow(dict(list(case.alert.labels.items())[:50])))
-    turn.at(row.recheck_at, "release", case.alert.fingerprint)
+    if ended.why is Why.FLAP:
+        return  # until it calms down, which has a timer of its own
+    remember(case, turn)
+    if not waits:
+        latest = turn.now + round(turn.world.rules.release_check_s * 1000)
+        row.recheck_at = min(ended.until, latest) if ended.until else latest
+        turn.at(row.recheck_at, "release", case.alert.fingerprint)
 
 
 def clears(case: Case, turn: Turn) -> End:
@@ -83,7 +94,7 @@ def clears(case: Case, turn: Turn) -> End:
         row.forget_at = turn.now + FORGET_CHECK
         turn.at(row.forget_at, "forget", alert.fingerprint)
         row.source_started = to_ms(alert.started_at) if alert.started_at is not None else 0
-        row.source_ended, row.resolved_at = ended_at, turn.now
+        row.source_ended, row.resolved_at, row.unseen_end = ended_at, turn.now, True
         case.severity = Severity(row.severity)
         ended = End(Outcome.RESOLVED, Why.RESOLVE_UNKNOWN, "nothing of it was open")
     else:
@@ -96,35 +107,41 @@ def clears(case: Case, turn: Turn) -> End:
 def clear(case: Case, turn: Turn, row: AlertRow, ended_at: int) -> End:
     fingerprint = case.alert.fingerprint
     if not row.firing:
-        row.source_ended = max(row.source_ended, ended_at)
+        note_unseen_end(case.alert, row, turn, ended_at)
         return End(Outcome.RESOLVED, Why.RESOLVE_REPEAT, "it was resolved already")
     row.firing, row.resolved_at, row.source_ended = False, turn.now, ended_at
     cycles = note_clear(row, turn.now, round(turn.world.rules.flap_window_s * 1000))
     incident = load(turn, row.incident_id) if row.incident_id else None
     held_for = row.suppressed
     row.suppressed = "" if held_for != Why.FLAP else held_for
-    if row.flapping:
+    HELD.delete(turn.state, fingerprint)
+    if row.flapping and incident is not None and is_open(incident):
         return End(Outcome.RESOLVED, Why.RESOLVE_FLAPPING, f"flapping: {cycles} cycles; told when it calms down", {"cycles": cycles})
-    if held_for:
-        HELD.delete(turn.state, fingerprint)
+    if row.flapping:
+        stop_flapping(row)
+    if held_for and not row.member:
         return End(
             Outcome.RESOLVED, Why.RESOLVE_SUPPRESSED, f"it was held back: {row.suppressed_text}", {"was": held_for}, by=row.suppressed_by
         )
     if incident is None:
         return End(Outcome.RESOLVED, Why.RESOLVE_UNKNOWN, "its incident is gone")
     case.incident = incident
-    if cycles > turn.world.rules.flap_threshold and turn.world.rules.suppression_enabled:
-        return start_flapping(turn, row, incident.incident_id, fingerprint, cycles)
+    if cycles > turn.world.rules.flap_threshold and turn.world.rules.suppression_enabled and is_open(incident):
+        return start_flapping(turn, row, incident, fingerprint, cycles)
     return leave(turn, row, fingerprint, by=f"{case.alert.source}")
 
 
 def leave(turn: Turn, row: AlertRow, fingerprint: str, *, by: str) -> End:
     """A member cleared: the incident ends with its last one."""
     incident = load(turn, row.incident_id)
-    if incident is None or incident.status in ("resolved", "false_positive"):
+    if incident is None or not is_open(incident):
+        row.member = False
         return End(Outcome.RESOLVED, Why.RESOLVE_REPEAT, "its incident has ended already")
-    ALERTS.put(turn.state, fingerprint, row)
+    was_p1 = fingerprint in incident.p1_members
     member_cleared(turn, incident, row, fingerprint)
+    ALERTS.put(turn.state, fingerprint, row)
+    if was_p1:
+        p1_cleared(turn, incident, row)
     facts = {"incident": incident.incident_id, "firing": incident.firing}
     if incident.firing > 0:
         publish_soon(turn, incident)
@@ -139,15 +156,13 @@ def leave(turn: Turn, row: AlertRow, fingerprint: str, *, by: str) -> End:
     return End(Outcome.RESOLVED, Why.RESOLVE_WITHDRAWN, f"its page was withdrawn: {incident.silence_text}", facts)
 
 
-def start_flapping(turn: Turn, row: AlertRow, incident_id: str, fingerprint: str, cycles: int) -> End:
-    incident = load(turn, incident_id)
+def start_flapping(turn: Turn, row: AlertRow, incident: IncidentRow, fingerprint: str, cycles: int) -> End:
+    """It stays a member, counted as firing, until it calms down."""
     row.flapping, row.suppressed, row.suppressed_text = True, Why.FLAP.value, f"flapping: {cycles} cycles"
-    row.suppressed_by = incident_id
-    if incident is not None:
-        incident.flapping += 1
-        note(incident, turn.now, f"{row.name} began to flap ({cycles} cycles)")
-        incident.hold_until = 0
-        tell(turn, incident, Transition.FLAPPING)
+    row.suppressed_by = incident.incident_id
+    note(incident, turn.now, f"{row.name} began to flap ({cycles} cycles)")
+    incident.hold_until = 0
+    tell(turn, incident, Transition.FLAPPING)
     turn.at(turn.now + round(turn.world.rules.flap_quiet_s * 1000), "calm", fingerprint)
     return End(
         Outcome.RESOLVED,
@@ -166,14 +181,12 @@ def calm(turn: Turn, fingerprint: str) -> None:
     if due > turn.now:
         turn.at(due, "calm", fingerprint)
         return
-    row.flapping, row.suppressed, row.suppressed_text, row.suppressed_by, row.clears = False, "", "", "", []
-    HELD.delete(turn.state, fingerprint)
+    stop_flapping(row)
     incident = load(turn, row.incident_id)
-    if incident is not None and incident.status not in ("resolved", "false_positive"):
-        incident.flapping = max(0, incident.flapping - 1)
+    if incident is not None and is_open(incident):
         note(incident, turn.now, f"{row.name} no longer flaps; it {'fires' if row.firing else 'is resolved'}")
-        if row.firing:
-            tell(turn, incident, Transition.FLAPPING_ENDED)
-        else:
+        if not row.firing:
             leave(turn, row, fingerprint, by="calm")
+        elif not row.suppressed:
+            tell(turn, incident, Transition.FLAPPING_ENDED)
     ALERTS.put(turn.state, fingerprint, row)

@@ -5,20 +5,24 @@ Pure changes of rows; what to tell is asked for on the turn.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 
 from agents.case import Tell, Turn
 from agents.noise.rules import DAY
+from agents.noise.silence import over_incident, said, why
 from agents.rows import ALERTS, CAUSES, CLOSED_MARK, INCIDENTS, OPEN_P1, UNCOUNTED, AlertRow, IncidentRow, Refs
 from agents.state import Store
-from schemas.base import Severity
+from schemas.base import Severity, to_ms
 from schemas.effect import Transition
 
 P1 = Severity.P1
+PAGES = (Transition.FIRED, Transition.ESCALATED, Transition.FIRED_AND_RESOLVED, Transition.FLAPPING)
 LISTED = 50
 LISTED_P1 = 200
 LISTED_CAUSES = 64
 LISTED_REFS = 16
+LISTED_LABELS = 30
 CLOSED = ("resolved", "false_positive")
 PURGE_AFTER = DAY
 """An incident that ended is forgotten by the lane after this (ms); the topics and the history keep it."""
@@ -37,18 +41,27 @@ def load(turn: Turn, incident_id: str) -> IncidentRow | None:
     return row
 
 
+def look(turn: Turn, incident_id: str) -> IncidentRow | None:
+    """The incident to read only: what is not changed need not be written back."""
+    return turn.touched.get(incident_id) or INCIDENTS.get(turn.state, incident_id)
+
+
 def keep(turn: Turn) -> None:
     """Store every incident of the turn."""
     for incident_id, row in turn.touched.items():
         INCIDENTS.put(turn.state, incident_id, row)
 
 
+def may_purge(turn: Turn, incident_id: str) -> bool:
+    row = look(turn, incident_id)
+    return row is not None and not is_open(row) and turn.now - row.resolved_at >= PURGE_AFTER
+
+
 def purge(turn: Turn, incident_id: str) -> None:
     """Forget an incident that ended long enough ago."""
-    row = load(turn, incident_id)
-    if row is None or is_open(row) or turn.now - row.resolved_at < PURGE_AFTER:
+    if not may_purge(turn, incident_id):
         return
-    del turn.touched[incident_id]
+    turn.touched.pop(incident_id, None)
     INCIDENTS.delete(turn.state, incident_id)
     for mark in (CLOSED_MARK, UNCOUNTED):
         turn.state.delete(mark + incident_id.encode())
@@ -77,7 +90,16 @@ def place(alert: AlertRow) -> str:
 
 
 def open_incident(
-    turn: Turn, alert: AlertRow, fingerprint: str, *, title: str, summary: str, confidence: float, deadline: int, parent: str = ""
+    turn: Turn,
+    alert: AlertRow,
+    fingerprint: str,
+    *,
+    title: str,
+    summary: str,
+    confidence: float,
+    deadline: int,
+    labels: Mapping[str, str],
+    parent: str = "",
 ) -> IncidentRow:
     seed = f"{turn.caused_by}|{fingerprint}|{turn.now}|{parent}"
     row = IncidentRow(
@@ -95,6 +117,7 @@ def open_incident(
         updated_at=turn.now,
         parent=parent,
         owner=alert.owner,
+        labels=dict(list(labels.items())[:LISTED_LABELS]),
         name=alert.name,
     )
     turn.touched[row.incident_id] = row
@@ -124,7 +147,7 @@ def join(turn: Turn, row: IncidentRow, alert: AlertRow, fingerprint: str) -> Non
 
 
 def take_in(turn: Turn, row: IncidentRow, alert: AlertRow, fingerprint: str) -> None:
-    alert.incident_id = row.incident_id
+    alert.incident_id, alert.member = row.incident_id, True
     row.members = [*(one for one in row.members if one != fingerprint), fingerprint][-LISTED:]
     row.total += 1
     row.firing += 1
@@ -168,7 +191,7 @@ def reopen_by_person(turn: Turn, row: IncidentRow, by: str) -> None:
     row.status, row.resolved_at, row.resolved_by, row.acknowledged_at, row.acknowledged_by = "open", 0, "", 0, ""
     turn.state.delete(CLOSED_MARK + row.incident_id.encode())
     members = [(one, member) for one in row.members if (member := ALERTS.get(turn.state, one)) is not None]
-    fires = [(one, member) for one, member in members if member.firing and member.incident_id == row.incident_id and not member.suppressed]
+    fires = [(one, member) for one, member in members if member.firing and member.member and member.incident_id == row.incident_id]
     row.firing = max(1, len(fires))
     for service in row.causes:
         add_ref(turn, CAUSES, f"{row.domain}|{service}", row.incident_id)
@@ -202,8 +225,9 @@ def receivers(turn: Turn, row: IncidentRow) -> tuple[str, ...]:
 
 def tell(turn: Turn, row: IncidentRow, transition: Transition) -> None:
     """Ask that the incident's receivers are told; the decide lane turns this into effects."""
-    if transition in (Transition.FIRED, Transition.ESCALATED, Transition.FIRED_AND_RESOLVED, Transition.FLAPPING):
-        row.paged_severity = row.severity
+    if transition in PAGES:
+        row.paged_severity, row.page_confirmed = row.severity, False
+        row.silence_code, row.silence_text = "", ""
         row.receivers = list(dict.fromkeys([*row.receivers, *receivers(turn, row)]))
         start_response_clock(turn, row)
     row.last_tell_at = turn.now
@@ -233,6 +257,30 @@ def page_higher(turn: Turn, row: IncidentRow) -> bool:
     return page(turn, row) if row.severity == P1 or not row.hold_until else False
 
 
+def page_others(turn: Turn, row: IncidentRow, wanted: Iterable[str]) -> list[str]:
+    """Page those of `wanted` who do not know of the incident; who they are."""
+    new = [one for one in wanted if one not in row.receivers]
+    if new:
+        row.receivers = [*row.receivers, *new]
+        turn.publish.add(row.incident_id)
+        turn.tells.append(Tell(row, Transition.FIRED, tuple(new)))
+    return new
+
+
+def wait_for_silence(turn: Turn, row: IncidentRow) -> bool:
+    """Hold the page of an incident that a silence covers, and look again at its end, or soon: it may be taken back."""
+    silence = over_incident(row, turn)
+    if silence is None:
+        return False
+    row.hold_until = min(to_ms(silence.ends_at) + 1, turn.now + round(turn.world.rules.release_check_s * 1000))
+    turn.at(row.hold_until, "hold", row.incident_id)
+    if row.silence_text != said(silence):
+        withdraw(row, why(silence).value, said(silence))
+        note(row, turn.now, said(silence))
+        turn.publish.add(row.incident_id)
+    return True
+
+
 def update_page(turn: Turn, row: IncidentRow) -> None:
     """A P1 joined an incident that people know: say so, at most once in the update gap."""
     gap = round(turn.world.rules.update_gap_s * 1000)
@@ -254,64 +302,31 @@ def start_response_clock(turn: Turn, row: IncidentRow) -> None:
 
 
 def delivered(row: IncidentRow) -> bool:
-    """Whether anybody has received anything about it."""
-    return bool(row.notified)
+    """Whether anybody has received its newest page."""
+    return row.page_confirmed
 
 
 # -- ending -----------------------------------------------------------------------------------------------------------------------------
 
 
 def member_cleared(turn: Turn, row: IncidentRow, alert: AlertRow, fingerprint: str) -> None:
+    """It no longer counts; what follows from the end of a P1 is `agents.children`."""
+    alert.member = False
     row.firing = max(0, row.firing - 1)
     row.updated_at = turn.now
-    if fingerprint in row.p1_members:
-        row.p1_members = [one for one in row.p1_members if one != fingerprint]
-        unmark_p1(turn, row, alert)
-
-
-def unmark_p1(turn: Turn, row: IncidentRow, alert: AlertRow) -> None:
-    """Forget the open P1 of a service when no P1 of the incident fires on it; P1 children then page by themselves."""
-    remaining = [(one, member) for one in row.p1_members if (member := ALERTS.get(turn.state, one)) is not None]
-    if not alert.service or any(member.service == alert.service for _, member in remaining):
-        return
-    drop_ref(turn, OPEN_P1, f"{row.domain}|{alert.service}", row.incident_id)
-    children = [(one, member) for one, member in remaining if depends(turn, member.service, alert.service)]
-    if children:
-        spin_off(turn, row, children, recovered=alert.service)
-
-
-def depends(turn: Turn, service: str, on: str) -> bool:
-    return turn.world.graph.upstream(service, turn.world.rules.join_hops).get(on, 0) > 0
-
-
-def spin_off(turn: Turn, row: IncidentRow, children: list[tuple[str, AlertRow]], *, recovered: str) -> IncidentRow:
-    """P1 children whose parent recovered, or whose parent's page did not arrive, become an incident that pages by itself."""
-    children = sorted(children, key=lambda child: child[1].first_at)
-    fingerprint, first = children[0]
-    title = f"{first.name} on {place(first)}"
-    summary = f"{first.summary or title} (was explained by {recovered}, {row.incident_id})"
-    leaving = {one for one, _ in children}
-    for service in {member.service for _, member in children if member.service}:
-        drop_ref(turn, OPEN_P1, f"{row.domain}|{service}", row.incident_id)
-    row.members = [one for one in row.members if one not in leaving]
-    row.p1_members = [one for one in row.p1_members if one not in leaving]
-    row.total = max(0, row.total - len(leaving))
-    row.firing = max(0, row.firing - len(leaving))
-    new = open_incident(
-        turn, first, fingerprint, title=title, summary=summary, confidence=row.confidence, deadline=turn.now, parent=row.incident_id
-    )
-    ALERTS.put(turn.state, fingerprint, first)
-    for other, member in children[1:]:
-        join(turn, new, member, other)
-        ALERTS.put(turn.state, other, member)
-    note(row, turn.now, f"{len(children)} P1 child(ren) of {recovered} page by themselves as {new.incident_id}")
-    tell(turn, new, Transition.FIRED)
-    publish_soon(turn, row)
-    return new
+    row.p1_members = [one for one in row.p1_members if one != fingerprint]
 
 
 def resolve(turn: Turn, row: IncidentRow, *, by: str, status: str = "resolved") -> bool:
     """End the incident; True when people who were told are now told that it is over."""
+    close(turn, row, by=by, status=status)
+    if not row.paged_severity:
+        return False
+    tell(turn, row, Transition.RESOLVED)
+    return True
+
+
+def close(turn: Turn, row: IncidentRow, *, by: str, status: str = "resolved") -> None:
     services = {member.service for one in [*row.members, *row.p1_members] if (member := ALERTS.get(turn.state, one))} | {row.service}
     if row.firing and status == "resolved":
         turn.state.put(CLOSED_MARK + row.incident_id.encode(), b"1")
@@ -325,10 +340,6 @@ def resolve(turn: Turn, row: IncidentRow, *, by: str, status: str = "resolved") 
         if service:
             drop_ref(turn, OPEN_P1, f"{row.domain}|{service}", row.incident_id)
     turn.publish.add(row.incident_id)
-    if not row.paged_severity:
-        return False
-    tell(turn, row, Transition.RESOLVED)
-    return True
 
 
 def withdraw(row: IncidentRow, code: str, text: str) -> None:

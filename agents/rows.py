@@ -41,19 +41,25 @@ class AlertRow(msgspec.Struct, array_like=True):
     recheck_at: int = 0
     fires: int = 0
     """Episodes ever."""
-    runbook_hint: str = ""
     owner: str = ""
     forget_at: int = 0
     notice: bool = False
     url: str = ""
     suppressed_by: str = ""
     """What suppresses it: id of a silence, a rule or a parent incident."""
+    member: bool = False
+    """It is counted among the firing of its incident; also while it flaps, and while something holds back that it got worse."""
+    unseen_end: bool = False
+    """Its newest resolve is of an episode whose fire has not come."""
 
 
 class HeldRow(msgspec.Struct, array_like=True):
-    """The labels of a suppressed alert that still fires, so that it can be judged again. Key: fingerprint."""
+    """What a firing alert said, so that it can be judged again, or told by itself, without a new event. Key: fingerprint."""
 
     labels: dict[str, str]
+    source_severity: str = ""
+    figures: dict[str, str] = {}
+    """Annotations that are numbers."""
 
 
 class IncidentRow(msgspec.Struct, array_like=True):
@@ -101,13 +107,11 @@ class IncidentRow(msgspec.Struct, array_like=True):
     owner: str = ""
     labels: dict[str, str] = {}
     """Labels of the opener, which routes may match."""
-    flapping: int = 0
-    """Members that flap."""
     last_join_at: int = 0
-    inhibited: int = 0
-    """Alerts held back because this incident explains them."""
     name: str = ""
     """Name of the alert that opened it."""
+    page_confirmed: bool = False
+    """Somebody has received the newest page."""
 
 
 class Refs(msgspec.Struct, array_like=True):

@@ -10,6 +10,7 @@ import zlib
 
 from agents.case import Case, End, Turn
 from agents.matching import matches
+from agents.noise.rules import expired
 from schemas.alert import Alert
 from schemas.base import Severity
 
@@ -31,7 +32,11 @@ def digest(alert: Alert) -> int:
 
 def score(case: Case, turn: Turn) -> End | None:
     for rule in turn.world.severity_rules:
-        if rule.severity is not None and matches(rule.matchers, labels=case.alert.labels, fields=fields(case.alert)):
+        if (
+            rule.severity is not None
+            and not expired(rule, turn.now)
+            and matches(rule.matchers, labels=case.alert.labels, fields=fields(case.alert))
+        ):
             case.severity, case.confidence = rule.severity, 0.95
             case.add("score", "rule", severity=rule.severity.value, rule=rule.rule_id, version=rule.version)
             return None

@@ -20,6 +20,7 @@ from agents.noise.inhibit import inhibit
 from agents.noise.order import late_fire, late_resolve
 from agents.noise.significance import significance
 from agents.noise.silence import silence
+from agents.reasons import Why
 from agents.score import score
 from schemas.base import AlertStatus
 from schemas.decision import Outcome
@@ -54,13 +55,18 @@ def run(stages: Sequence[Stage], case: Case, turn: Turn) -> End | None:
         ended = stage(case, turn)
         if ended is None:
             continue
-        if ended.outcome is Outcome.SUPPRESSED and not turn.world.rules.suppression_enabled and not ended.facts.get("repeat"):
+        if may_pass(ended) and not turn.world.rules.suppression_enabled:
             case.would_suppress = case.would_suppress or ended
             case.add(stage.__name__, ended.why.value, would_suppress=True, **ended.facts)
             continue
         case.add(stage.__name__, ended.why.value, **ended.facts)
         return ended
     return None
+
+
+def may_pass(ended: End) -> bool:
+    """Whether it is suppression of noise, which can be switched off; repeats and late events are told already."""
+    return ended.outcome is Outcome.SUPPRESSED and ended.why is not Why.ALREADY_RESOLVED and not ended.facts.get("repeat")
 
 
 def judge_again(case: Case, turn: Turn) -> End | None:

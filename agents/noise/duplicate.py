@@ -34,8 +34,8 @@ def duplicate(case: Case, turn: Turn) -> End | None:
 
 
 def still_known(row: AlertRow, turn: Turn) -> bool:
-    """Whether what was decided about a firing alert still holds."""
-    if not row.firing:
+    """Whether what was decided about a firing alert still holds. A figure that was too small is looked at each time."""
+    if not row.firing or row.suppressed == Why.INSIGNIFICANT:
         return False
     if row.suppressed:
         return row.recheck_at > turn.now or row.flapping
@@ -44,7 +44,7 @@ def still_known(row: AlertRow, turn: Turn) -> bool:
 
 def repeat_of(row: AlertRow) -> End:
     facts = {"count": row.count + 1, "repeat": True}
-    if row.suppressed and not (row.flapping and row.severity == Severity.P1):
+    if row.suppressed:
         text = f"repeat {row.count + 1} of an alert that is held back: {row.suppressed_text}"
         return End(Outcome.SUPPRESSED, Why(row.suppressed), text, facts, by=row.suppressed_by)
     return End(Outcome.GROUPED, Why.REPEAT, f"repeat {row.count + 1} of {row.name}; its incident {row.incident_id} knows", facts)

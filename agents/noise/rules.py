@@ -1,8 +1,11 @@
-"""Thresholds of noise and incidents: one place, each with the reason for its default."""
+"""Thresholds of noise and incidents: one place, each with the reason for its default; and when a person's rule ends."""
 
 from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.base import to_ms
+from schemas.rule import Rule
 
 SECOND = 1000
 MINUTE = 60 * SECOND
@@ -58,3 +61,7 @@ class NoiseRules(BaseModel):
     respond_p3_s: float = Field(default=7200, ge=0)
     notice_quiet_s: float = Field(default=900, ge=1, description="No unreadable input for this long resolves the notice.")
     history_days: int = Field(default=90, ge=1, le=366, description="How long an alert that ended is remembered.")
+
+
+def expired(rule: Rule, now: int) -> bool:
+    return rule.ends_at is not None and to_ms(rule.ends_at) <= now

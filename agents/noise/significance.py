@@ -6,10 +6,11 @@ import math
 
 from agents.case import Case, End, Turn
 from agents.matching import matches
+from agents.noise.rules import expired
 from agents.reasons import Why
 from agents.score import fields
 from schemas.alert import Alert
-from schemas.base import Severity, to_ms
+from schemas.base import Severity
 from schemas.decision import Outcome
 from schemas.rule import Rule
 
@@ -36,7 +37,3 @@ def measured(alert: Alert, rule: Rule) -> float | None:
     except ValueError:
         return None
     return value if math.isfinite(value) else None
-
-
-def expired(rule: Rule, now: int) -> bool:
-    return rule.ends_at is not None and to_ms(rule.ends_at) <= now

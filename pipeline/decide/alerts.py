@@ -8,8 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 from agents.case import Case, End, Turn, World
+from agents.correlate import own_receivers
 from agents.enrich import remember_change
 from agents.incidents import keep
+from agents.noise.rules import HOUR
 from agents.rows import ALERTS, SEQUENCE, Counter
 from agents.score import digest, rate
 from pipeline.decide import life
@@ -67,6 +69,8 @@ class AlertsProcessor:
         turn = self.turn(context, f"{name}|{key}")
         if name == "delivery":
             self.deliveries.timer(turn, context, key, due)
+        elif name == "purge" and not self.deliveries.forget(turn, key):
+            context.at(due + HOUR, name, key)
         else:
             life.fire(turn, name, key, due)
         self.close(turn, context)
@@ -101,16 +105,8 @@ class AlertsProcessor:
         counter.n += 1
         SEQUENCE.put(context, "", counter)
         would: tuple[str, ...] = ()
-        if end.outcome is Outcome.SUPPRESSED:
-            alert = case.alert
-            would = turn.world.whom(
-                severity=case.severity,
-                service=alert.service,
-                environment=alert.environment,
-                owner=case.owner,
-                labels=alert.labels,
-                now=turn.now,
-            )
+        if end.outcome in (Outcome.SUPPRESSED, Outcome.OPEN):
+            would = own_receivers(case, turn)
         context.emit("decisions", case.alert.domain.encode(), decision_json(case, end, turn, counter.n, would))
         if self.decided is not None:
             self.decided(case, end, turn.now)

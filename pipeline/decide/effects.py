@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from agents.case import Tell, Turn
-from agents.incidents import is_open, load, note
+from agents.incidents import PAGES, is_open, load, may_purge, note
 from agents.notify.delivery import DeliveryRow, Step, on_receipt, on_timer, tell
 from agents.notify.policy import DeliveryPolicy
 from agents.rows import IncidentRow
@@ -62,6 +62,18 @@ class Deliveries:
             self.apply(turn, context, row, on_timer(known, due, turn.now, self.policy))
             self.carry_out(turn, context)
 
+    def forget(self, turn: Turn, incident_id: str) -> bool:
+        """Drop what is kept of the receivers of an incident that may be forgotten; False while one of them is still to be told."""
+        row = load(turn, incident_id)
+        if row is None or not may_purge(turn, incident_id):
+            return True
+        known = [one for receiver in row.receivers if (one := DELIVERIES.get(turn.state, f"{incident_id}|{receiver}")) is not None]
+        if not all(one.idle for one in known):
+            return False
+        for one in known:
+            DELIVERIES.delete(turn.state, f"{incident_id}|{one.receiver}")
+        return True
+
     def apply(self, turn: Turn, context: Context, row: IncidentRow, step: Step) -> None:
         key = f"{row.incident_id}|{step.row.receiver}"
         if step.row.blank or (step.row.idle and not is_open(row) and not step.row.open_there):
@@ -78,6 +90,7 @@ class Deliveries:
                 *row.notified,
                 (told.receiver, to_ms(told.at), f"shadow_{told.reason}" if self.shadow else told.reason, told.attempt),
             ][-50:]
+            row.page_confirmed = row.page_confirmed or Transition(told.reason) in PAGES
             note(row, turn.now, f"{told.receiver} {'would have been' if self.shadow else 'was'} told: {told.reason}")
             turn.publish.add(row.incident_id)
         if step.dropped is not None:
@@ -90,8 +103,12 @@ class Deliveries:
     def second_receiver(self, turn: Turn, row: IncidentRow, step: Step) -> None:
         """A P1 that one receiver cannot be told goes to its backup."""
         backup = turn.world.backup(step.row.receiver)
-        note(row, turn.now, step.reason + (f"; telling {backup}" if backup else "; there is no backup receiver"))
         turn.publish.add(row.incident_id)
-        if backup and backup not in row.receivers and row.severity == Severity.P1 and is_open(row):
+        if backup is None:
+            note(row, turn.now, f"{step.reason}; there is no backup receiver")
+        elif backup in row.receivers or row.severity != Severity.P1 or not is_open(row):
+            note(row, turn.now, step.reason)
+        else:
+            note(row, turn.now, f"{step.reason}; telling {backup}")
             row.receivers = [*row.receivers, backup]
             turn.tells.append(Tell(row, Transition.FIRED, (backup,)))

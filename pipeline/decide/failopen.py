@@ -28,6 +28,7 @@ def tell_anyway(case: Case, turn: Turn, error: BaseException) -> End:
         summary=case.alert.summary or title_of(row),
         confidence=case.confidence,
         deadline=to_ms(case.alert.deadline),
+        labels=case.alert.labels,
     )
     ALERTS.put(turn.state, fingerprint, row)
     tell(turn, case.incident, Transition.FIRED)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from agents.case import Case, Turn
+from agents.children import child_pages
 from agents.episode import calm, fires, leave
+from agents.held import recall
 from agents.incidents import (
     delivered,
     is_open,
@@ -14,21 +16,18 @@ from agents.incidents import (
     purge,
     reopen_by_person,
     resolve,
-    spin_off,
     tell,
+    wait_for_silence,
     withdraw,
 )
+from agents.noise.rules import DAY
 from agents.noise.silence import over_incident
 from agents.reasons import Why
-from agents.rows import ALERTS, HELD, UNCOUNTED, AlertRow, IncidentRow
+from agents.rows import ALERTS, HELD, UNCOUNTED, IncidentRow
 from pipeline.stages import judge_again
-from schemas.alert import Alert, RawCoordinates
-from schemas.base import AlertStatus, Severity, from_ms, to_ms
+from schemas.base import Severity, to_ms
 from schemas.effect import Transition
 from schemas.feedback import Feedback
-
-DAY = 86_400_000
-
 
 # -- timers -----------------------------------------------------------------------------------------------------------------------------
 
@@ -39,13 +38,7 @@ def hold_is_over(turn: Turn, incident_id: str, due: int) -> None:
     if row is None or not is_open(row) or row.hold_until != due or row.paged_severity:
         return
     row.hold_until = 0
-    quieted = over_incident(row, turn)
-    if quieted is not None:
-        row.hold_until = max(turn.now, to_ms(quieted.ends_at)) + 1
-        note(row, turn.now, f"{quieted.kind} by {quieted.owner}: {quieted.reason}")
-        turn.at(row.hold_until, "hold", incident_id)
-        turn.publish.add(incident_id)
-    elif row.firing > 0:
+    if not wait_for_silence(turn, row):
         tell(turn, row, Transition.FIRED)
 
 
@@ -71,21 +64,21 @@ def count_is_due(turn: Turn, incident_id: str) -> None:
 
 
 def response_is_due(turn: Turn, incident_id: str, due: int) -> None:
-    """Nobody acknowledged in time: escalate, to the backup receivers too."""
+    """Nobody acknowledged in time: escalate, once, to the backup receivers too."""
     row = load(turn, incident_id)
     if row is None or not is_open(row) or row.acknowledged_at or row.respond_by != due:
         return
     quieted = over_incident(row, turn)
     if quieted is not None:
-        row.respond_by = to_ms(quieted.ends_at) + 1
+        row.respond_by = min(to_ms(quieted.ends_at) + 1, turn.now + round(turn.world.rules.release_check_s * 1000))
         turn.at(row.respond_by, "respond", incident_id)
         return
     row.status = "escalated"
-    row.respond_by = 0
     note(row, turn.now, "nobody acknowledged in time: escalated")
     backups = [backup for one in row.receivers if (backup := turn.world.backup(one))]
     row.receivers = list(dict.fromkeys([*row.receivers, *backups]))
     tell(turn, row, Transition.ESCALATED)
+    row.respond_by = 0
 
 
 def child_page_is_due(turn: Turn, key: str) -> None:
@@ -94,7 +87,7 @@ def child_page_is_due(turn: Turn, key: str) -> None:
     row, alert = load(turn, incident_id), ALERTS.get(turn.state, fingerprint)
     if row is None or alert is None or not alert.firing or alert.incident_id != incident_id or delivered(row):
         return
-    spin_off(turn, row, [(fingerprint, alert)], recovered=row.service or row.title)
+    child_pages(turn, row, fingerprint, alert)
 
 
 def release(turn: Turn, fingerprint: str, due: int) -> None:
@@ -102,43 +95,23 @@ def release(turn: Turn, fingerprint: str, due: int) -> None:
     row, held = ALERTS.get(turn.state, fingerprint), HELD.get(turn.state, fingerprint)
     if row is None or held is None or not row.firing or not row.suppressed or row.recheck_at != due:
         return
-    case = Case(alert=as_alert(row, fingerprint, held.labels, turn.now), row=row, digest=row.digest)
+    case = Case(alert=recall(row, held, fingerprint, turn.now), row=row, digest=row.digest, again=True)
     case.severity, case.owner = Severity(row.severity), row.owner
     ended = judge_again(case, turn)
-    row.count -= 1  # the row is counted on by `fires`; this is no new event
-    if ended is None:
-        turn.caused_by = f"release|{fingerprint}|{due}"
     fires(case, turn, ended)
-
-
-def as_alert(row: AlertRow, fingerprint: str, labels: dict[str, str], now: int) -> Alert:
-    """The alert as an event of now, from what is kept of it."""
-    return Alert(
-        alert_id=f"release-{fingerprint}",
-        fingerprint=fingerprint,
-        source=row.source,
-        name=row.name,
-        service=row.service,
-        environment=row.environment,
-        domain=row.domain,
-        status=AlertStatus.FIRING,
-        severity=Severity(row.severity),
-        summary=row.summary,
-        labels=labels,
-        url=row.url,
-        received_at=from_ms(now),
-        deadline=from_ms(now + 15_000),
-        raw=RawCoordinates(topic="", partition=-1, offset=-1),
-        kind="notice" if row.notice else "alert",
-    )
 
 
 def quiet(turn: Turn, fingerprint: str) -> None:
     """No unreadable input for a while: the notice is over."""
     row = ALERTS.get(turn.state, fingerprint)
-    if row is None or not row.firing or turn.now - row.last_at < round(turn.world.rules.notice_quiet_s * 1000):
+    if row is None or not row.firing:
         return
-    row.firing, row.resolved_at = False, turn.now
+    due = row.last_at + round(turn.world.rules.notice_quiet_s * 1000)
+    if due > turn.now:
+        turn.at(due, "quiet", fingerprint)
+        return
+    row.firing, row.resolved_at, row.suppressed = False, turn.now, ""
+    HELD.delete(turn.state, fingerprint)
     leave(turn, row, fingerprint, by="quiet")
     ALERTS.put(turn.state, fingerprint, row)
 
@@ -235,6 +208,8 @@ def acknowledge(turn: Turn, row: IncidentRow, feedback: Feedback) -> None:
 def correct(turn: Turn, row: IncidentRow, severity: Severity, by: str) -> None:
     before = Severity(row.severity)
     row.severity = severity.value
+    if row.paged_severity and before.outranks(severity):
+        row.paged_severity = severity.value  # what is worse than that is news again
     note(row, turn.now, f"severity {before.value} to {severity.value}", by)
     if is_open(row) and severity.outranks(before):
         page_higher(turn, row)

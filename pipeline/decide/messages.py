@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from agents.case import Case, End, Turn
+from agents.reasons import Why
 from agents.rows import ALERTS, INCIDENTS, AlertRow, IncidentRow
 from agents.triage import runbook_matches
 from schemas.base import Reason, Severity, from_ms
@@ -34,9 +35,7 @@ def decision_json(case: Case, end: End, turn: Turn, sequence: int, would_notify:
         "severity": case.severity.value,
         "outcome": end.outcome.value,
         "reason": {"code": end.why.value, "text": end.text, "facts": end.facts},
-        "incident_id": case.incident.incident_id
-        if case.incident is not None
-        else (case.row.incident_id or None if case.row is not None else None),
+        "incident_id": incident_of(case, end),
         "summary": alert.summary,
         "stages": [{"name": name, "reason": reason, "facts": facts} for name, reason, facts in case.stages],
         "received_at": alert.received_at,
@@ -45,12 +44,23 @@ def decision_json(case: Case, end: End, turn: Turn, sequence: int, would_notify:
         "raw": {"topic": raw.topic, "partition": raw.partition, "offset": raw.offset, "index": raw.index},
         "sequence": sequence,
     }
-    if end.outcome is Outcome.SUPPRESSED:
+    if would_notify:
         record["would_notify"] = would_notify
     if case.would_suppress is not None:
         would = case.would_suppress
         record["would_suppress"] = {"code": would.why.value, "text": would.text, "facts": would.facts}
     return ENCODE(record)
+
+
+def incident_of(case: Case, end: End) -> str | None:
+    """The incident that an event belongs to, or that explains it; none for what something else holds back."""
+    if case.incident is not None:
+        return case.incident.incident_id
+    if end.why in (Why.PARENT_OPEN, Why.FLAP):
+        return end.by or None
+    if case.row is None or ((end.outcome is Outcome.SUPPRESSED or end.why is Why.RESOLVE_SUPPRESSED) and not case.row.member):
+        return None
+    return case.row.incident_id or None
 
 
 def incident_message(row: IncidentRow, turn: Turn, listed: int = LISTED_ALERTS) -> Incident:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 from schemas.base import Matcher, from_ms
 from schemas.feedback import Feedback
@@ -52,13 +53,15 @@ def false_p1(timeline: Timeline, second: float, *, daily_cap: int, **labels: str
     timeline.at(second).puts("rules", "r1", make)
 
 
-def feedback(timeline: Timeline, second: float, kind: str, about: str) -> None:
+def feedback(timeline: Timeline, second: float, kind: str, about: str, **more: Any) -> None:
     """A person says `kind` about the newest incident whose title holds `about`."""
 
     def act(backend) -> None:  # type: ignore[no-untyped-def]
         incident = [one for one in backend.incidents() if about in one.title][-1]
         now = from_ms(backend.start + round(second * 1000))
-        said = Feedback(feedback_id=f"f{second}", kind=kind, incident_id=incident.incident_id, domain=incident.domain, by="ann", at=now)
+        said = Feedback(
+            feedback_id=f"f{second}", kind=kind, incident_id=incident.incident_id, domain=incident.domain, by="ann", at=now, **more
+        )
         backend.send("feedback", incident.domain, said.to_json())
 
     timeline.at(second).do(act)

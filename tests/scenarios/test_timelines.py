@@ -132,7 +132,7 @@ def test_a_p1_whose_resolve_came_first_is_told_once_as_both(timeline: Timeline) 
 @scenario
 def test_a_late_resolve_of_an_earlier_episode_ends_nothing(timeline: Timeline) -> None:
     timeline.at(100).fires("CheckoutDown", severity=P1, started=100)
-    timeline.at(110).resolves("CheckoutDown", severity=P1, started=10)
+    timeline.at(110).resolves("CheckoutDown", severity=P1, started=10, ended=50)
     timeline.between(101, 200).is_silent()
     timeline.outcome("CheckoutDown", 1, "resolved", "resolve_late")
 

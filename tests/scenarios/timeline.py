@@ -100,7 +100,17 @@ class Moment:
         return self
 
     def alert(
-        self, name: str, status: str, *, severity: str, service: str, environment: str, summary: str, started: float | None, **more: Any
+        self,
+        name: str,
+        status: str,
+        *,
+        severity: str,
+        service: str,
+        environment: str,
+        summary: str,
+        started: float | None,
+        ended: float | None = None,
+        **more: Any,
     ) -> Moment:
         def send(backend: Backend) -> None:
             payload = {
@@ -116,7 +126,8 @@ class Moment:
             if started is not None:
                 payload["started_at"] = datetime.fromtimestamp(backend.start / 1000 + started, UTC).isoformat()
             if status == "resolved":
-                payload["ended_at"] = datetime.fromtimestamp(backend.start / 1000 + self.second, UTC).isoformat()
+                over = self.second if ended is None else ended
+                payload["ended_at"] = datetime.fromtimestamp(backend.start / 1000 + over, UTC).isoformat()
             backend.send_raw(json.dumps(payload).encode(), "flux")
 
         return self.do(send)
