@@ -128,6 +128,11 @@ def clear(case: Case, turn: Turn, row: AlertRow, ended_at: int) -> End:
     case.incident = incident
     if cycles > turn.world.rules.flap_threshold and turn.world.rules.suppression_enabled and is_open(incident):
         return start_flapping(turn, row, incident, fingerprint, cycles)
+    rules, fired_for = turn.world.rules, (turn.now - row.first_at) / 1000
+    if not rules.suppression_enabled and row.severity != Severity.P1 and fired_for < rules.transient_hold_s:
+        case.would_suppress = End(
+            Outcome.SUPPRESSED, Why.TRANSIENT, f"cleared after {fired_for:.1f} s; told at once, as suppression is off"
+        )
     return leave(turn, row, fingerprint, by=f"{case.alert.source}")
 
 

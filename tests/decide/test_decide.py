@@ -87,6 +87,28 @@ def test_with_suppression_off_what_would_be_suppressed_is_told_and_written_down(
     assert len(lane.told()) == 1
 
 
+def test_with_suppression_off_a_flap_and_a_transient_are_told_and_written_down() -> None:
+    lane = backend(NoiseRules(suppression_enabled=False))
+    for cycle in range(5):
+        lane.advance(lane.start + cycle * 20_000)
+        fire(lane, severity="warning")
+        lane.advance(lane.start + cycle * 20_000 + 5_000)
+        fire(lane, severity="warning", status="resolved")
+    assert [one.transition for _, one in lane.told()] == ["fired", "resolved"] * 5
+    would = [one.would_suppress.code if one.would_suppress else "" for one in lane.decisions()]
+    assert would == ["", "transient"] * 4 + ["flap", "transient"]
+
+
+def test_with_suppression_off_a_swapped_pair_is_told_once_as_both() -> None:
+    lane = backend(NoiseRules(suppression_enabled=False))
+    times = {"started_at": from_ms(lane.start - 60_000).isoformat(), "ended_at": from_ms(lane.start - 1_000).isoformat()}
+    fire(lane, severity="warning", status="resolved", **times)
+    fire(lane, severity="warning", started_at=times["started_at"])
+    lane.advance(lane.start + 600_000)
+    assert [one.transition for _, one in lane.told()] == ["fired_and_resolved"]
+    assert lane.incidents()[-1].status == "resolved"
+
+
 def test_the_good_of_a_batch_is_kept_and_each_bad_one_is_named() -> None:
     lane = backend()
     good = [{"status": "firing", "labels": {"alertname": f"A{n}", "severity": "warning", "instance": f"h{n}"}} for n in range(61)]
