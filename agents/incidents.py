@@ -187,12 +187,13 @@ def count_soon(turn: Turn, incident_id: str) -> None:
 
 
 def reopen_by_person(turn: Turn, row: IncidentRow, by: str) -> None:
-    """Somebody says that it is not over: it stands for those of its alerts that still fire, and stays open without any."""
+    """Somebody says that it is not over: it stands for those of its alerts that still fire. Without any it is open until the next of its
+    alerts clears, or a person ends it."""
     row.status, row.resolved_at, row.resolved_by, row.acknowledged_at, row.acknowledged_by = "open", 0, "", 0, ""
     turn.state.delete(CLOSED_MARK + row.incident_id.encode())
     members = [(one, member) for one in row.members if (member := ALERTS.get(turn.state, one)) is not None]
     fires = [(one, member) for one, member in members if member.firing and member.member and member.incident_id == row.incident_id]
-    row.firing = max(1, len(fires))
+    row.firing = len(fires)
     for service in row.causes:
         add_ref(turn, CAUSES, f"{row.domain}|{service}", row.incident_id)
     for fingerprint, member in fires:
@@ -251,6 +252,8 @@ def page_higher(turn: Turn, row: IncidentRow) -> bool:
     """After a severity rose: an incident that was told escalates, one that is held and became a P1 is paged at once."""
     if row.paged_severity:
         if Severity(row.severity).outranks(Severity(row.paged_severity)):
+            if row.acknowledged_at:  # that was of something milder
+                row.status, row.acknowledged_at, row.acknowledged_by = "open", 0, ""
             tell(turn, row, Transition.ESCALATED)
             return True
         return False

@@ -7,6 +7,8 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from agents.case import Case, End, Turn, World
 from agents.correlate import own_receivers
 from agents.enrich import remember_change
@@ -114,7 +116,11 @@ class AlertsProcessor:
     def fail_open(self, alert: Alert, error: BaseException, context: Context) -> None:
         """A firing alert whose stages raised is told as an incident of its own; a resolve is only dead-lettered."""
         turn = self.turn(context, alert.alert_id)
-        case = Case(alert=alert, row=None, digest=digest(alert))
+        try:
+            row = ALERTS.get(context, alert.fingerprint)
+        except msgspec.MsgspecError:
+            row = None  # it may be what failed; the dead letter has the traceback
+        case = Case(alert=alert, row=row, digest=digest(alert))
         case.severity, case.confidence, _ = rate(alert, tier=3, customer_facing=False, known=False)
         end = tell_anyway(case, turn, error)
         self.write(case, end, turn, context)

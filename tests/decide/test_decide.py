@@ -53,6 +53,19 @@ def test_a_stage_that_raises_is_dead_lettered_and_the_alert_is_told_all_the_same
     assert b"broken" in headers["traceback"]
 
 
+def test_an_alert_whose_every_repeat_raises_pages_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(case: object, turn: object) -> None:
+        raise ZeroDivisionError("stage is broken")
+
+    monkeypatch.setattr(alerts_module, "decide", broken)
+    lane = backend()
+    for _ in range(5):
+        fire(lane, severity="warning")
+    fire(lane, severity="critical")
+    assert [(one.transition, one.incident.severity) for _, one in lane.told()] == [("fired", "P3"), ("fired", "P1")]
+    assert [one.outcome for one in lane.decisions()] == ["notified", *["grouped"] * 4, "notified"]
+
+
 def test_bytes_on_the_alerts_topic_that_are_no_alert_are_dead_lettered_and_stop_nothing() -> None:
     lane = backend()
     lane.send("alerts", "x", b"\xff\x00nonsense")

@@ -318,6 +318,33 @@ def test_a_new_p1_in_an_incident_that_a_person_lowered_pages(timeline: Timeline)
     timeline.between(60, 60).pages("CheckoutLost", severity="P1")
 
 
+@scenario
+def test_an_acknowledged_incident_that_gets_worse_wants_to_be_acknowledged_again(timeline: Timeline) -> None:
+    timeline.at(0).fires("DiskFilling", severity=P3)
+    feedback(timeline, 40, "acknowledge", "DiskFilling")
+    timeline.at(60).fires("DiskFilling", severity=P1)
+    timeline.between(60, 60).pages("DiskFilling", severity="P1")
+    timeline.between(359, 361).pages("DiskFilling", receiver="boss")
+
+
+@scenario
+def test_an_incident_that_a_person_reopened_ends_when_its_alert_does(timeline: Timeline) -> None:
+    timeline.at(0).fires("CheckoutDown", severity=P1)
+    timeline.at(50).resolves("CheckoutDown", severity=P1)
+    feedback(timeline, 60, "reopen", "CheckoutDown")
+    timeline.at(100).fires("CheckoutDown", severity=P1)
+    timeline.at(150).resolves("CheckoutDown", severity=P1)
+    timeline.between(150, 150).tells("resolved", "CheckoutDown")
+
+
+@scenario
+def test_nobody_is_paged_for_the_same_unanswered_incident_for_ever(timeline: Timeline) -> None:
+    for minute in range(15):
+        timeline.at(minute * 240).fires("CheckoutDown", severity=P1)
+    timeline.between(299, 301).tells("escalated", "CheckoutDown", times=2)
+    timeline.between(302, 7200).is_silent()
+
+
 # -- receivers --------------------------------------------------------------------------------------------------------------------------
 
 
