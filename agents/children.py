@@ -13,9 +13,15 @@ Child = tuple[str, AlertRow]
 
 def p1_cleared(turn: Turn, row: IncidentRow, alert: AlertRow) -> None:
     """Forget the open P1 of a service when no P1 of the incident fires on it; children that no other root explains then leave."""
-    remaining = [(one, member) for one in row.p1_members if (member := ALERTS.get(turn.state, one)) is not None]
-    if not alert.service or any(member.service == alert.service for _, member in remaining):
+    if not alert.service:
         return
+    remaining: list[Child] = []
+    for one in row.p1_members:
+        member = ALERTS.get(turn.state, one)
+        if member is not None and member.service == alert.service:
+            return
+        if member is not None:
+            remaining.append((one, member))
     drop_ref(turn, OPEN_P1, f"{row.domain}|{alert.service}", row.incident_id)
     children = [child for child in remaining if depends(turn, child[1].service, alert.service)]
     roots = [child for child in remaining if child not in children]
