@@ -58,7 +58,9 @@ def parse(parser: argparse.ArgumentParser, given: Sequence[str] | None = None) -
 
 def conduct(name: str, options: argparse.Namespace, measure: Callable[[argparse.Namespace], Result], aims: Sequence[Aim]) -> None:
     """Run `measure` so often as asked, print figures, aims and the JSON line, and end the process: 0, or 1 when a run went wrong."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a kill leaves as tidily as Ctrl-C
+    # A kill leaves as tidily as Ctrl-C, and so does Ctrl-C where a shell started us in the background and had it ignored.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     facts = machine.facts()
     results = []
     try:
