@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from agents.noise.rules import NoiseRules
 from agents.reasons import Why
-from agents.rows import AlertRow, IncidentRow
+from agents.rows import AlertRow, IncidentRow, alert_key
 from agents.state import ByteMap
 from agents.topology import Graph
 from schemas.alert import Alert
@@ -97,6 +97,10 @@ class Case:
     """Its own resolve came before it, and nobody has been told of that episode."""
     stages: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     """(stage, reason, facts) in the order they came."""
+
+    @property
+    def key(self) -> str:
+        return alert_key(self.alert.fingerprint, self.alert.domain)
 
     def add(self, stage: str, reason: str, /, **facts: Any) -> None:
         self.stages.append((stage, reason, facts))

@@ -37,7 +37,7 @@ def depends(turn: Turn, service: str, on: str) -> bool:
 def spin_off(turn: Turn, row: IncidentRow, children: list[Child], *, recovered: str) -> None:
     """The children become an incident that pages by itself, at once or when what silences it ends."""
     children = sorted(children, key=lambda child: child[1].first_at)
-    fingerprint, first = children[0]
+    alert_key, first = children[0]
     title = f"{first.name} on {place(first)}"
     summary = f"{first.summary or title} (was explained by {recovered}, {row.incident_id})"
     leaving = {one for one, _ in children}
@@ -47,13 +47,13 @@ def spin_off(turn: Turn, row: IncidentRow, children: list[Child], *, recovered: 
     row.p1_members = [one for one in row.p1_members if one not in leaving]
     row.total = max(0, row.total - len(leaving))
     row.firing = max(0, row.firing - len(leaving))
-    held = HELD.get(turn.state, fingerprint)
+    held = HELD.get(turn.state, alert_key)
     labels = held.labels if held is not None else {}
     new = open_incident(
-        turn, first, fingerprint, title=title, summary=summary, confidence=row.confidence, deadline=turn.now, labels=labels,
+        turn, first, alert_key, title=title, summary=summary, confidence=row.confidence, deadline=turn.now, labels=labels,
         parent=row.incident_id,
     )  # fmt: skip
-    ALERTS.put(turn.state, fingerprint, first)
+    ALERTS.put(turn.state, alert_key, first)
     for other, member in children[1:]:
         join(turn, new, member, other)
         ALERTS.put(turn.state, other, member)
@@ -63,8 +63,8 @@ def spin_off(turn: Turn, row: IncidentRow, children: list[Child], *, recovered: 
     publish_soon(turn, row)
 
 
-def child_pages(turn: Turn, row: IncidentRow, fingerprint: str, alert: AlertRow) -> None:
+def child_pages(turn: Turn, row: IncidentRow, alert_key: str, alert: AlertRow) -> None:
     """The page of its parent has not arrived. An incident that nothing else keeps open is over with it."""
-    spin_off(turn, row, [(fingerprint, alert)], recovered=row.service or row.title)
+    spin_off(turn, row, [(alert_key, alert)], recovered=row.service or row.title)
     if is_open(row) and not row.firing:
         resolve(turn, row, by="flux")

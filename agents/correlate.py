@@ -39,12 +39,12 @@ from schemas.effect import Transition
 
 def settle(case: Case, turn: Turn, row: AlertRow) -> End:
     """Give a firing alert its incident and ask for its page; the last stage."""
-    fingerprint = case.alert.fingerprint
+    alert_key = case.key
     incident = load(turn, row.incident_id) if row.incident_id else None
     if incident is not None and is_open(incident) and row.member:
         return escalate(case, turn, row, incident)
     if incident is not None and may_reopen(turn, incident, row):
-        reopen(turn, incident, row, fingerprint)
+        reopen(turn, incident, row, alert_key)
         case.incident = incident
         return asked(case, turn, incident, f"{row.name} is back within {turn.world.rules.reopen_window_s:.0f} s")
     found = best(turn, row)
@@ -58,7 +58,7 @@ def settle(case: Case, turn: Turn, row: AlertRow) -> End:
 
 def opened(case: Case, turn: Turn, row: AlertRow) -> IncidentRow:
     incident = open_incident(
-        turn, row, case.alert.fingerprint, title=title_of(row), summary=summarize(case, row), confidence=case.confidence,
+        turn, row, case.key, title=title_of(row), summary=summarize(case, row), confidence=case.confidence,
         deadline=to_ms(case.alert.deadline), labels=case.alert.labels,
     )  # fmt: skip
     incident.runbooks = incident_runbooks(case, turn, row)
@@ -99,7 +99,7 @@ def escalate(case: Case, turn: Turn, row: AlertRow, incident: IncidentRow) -> En
     from_severity = incident.severity
     case.incident = incident
     if row.severity == Severity.P1:
-        mark_p1(turn, incident, row, case.alert.fingerprint)
+        mark_p1(turn, incident, row, case.key)
     if Severity(row.severity).outranks(Severity(incident.severity)):
         raise_to(turn, incident, row)
     return told_or_grouped(case, turn, incident, f"{row.name} rose to {row.severity}", from_severity)
@@ -107,7 +107,7 @@ def escalate(case: Case, turn: Turn, row: AlertRow, incident: IncidentRow) -> En
 
 def joined(case: Case, turn: Turn, row: AlertRow, incident: IncidentRow) -> End:
     before = incident.severity
-    join(turn, incident, row, case.alert.fingerprint)
+    join(turn, incident, row, case.key)
     return told_or_grouped(case, turn, incident, f"{row.name} joined", before)
 
 
@@ -139,21 +139,19 @@ def own_receivers(case: Case, turn: Turn) -> tuple[str, ...]:
 
 def join_parent(case: Case, turn: Turn, row: AlertRow, incident: IncidentRow) -> None:
     """A P1 child: into the parent's incident, whose page is updated; by itself when that page does not arrive."""
-    join(turn, incident, row, case.alert.fingerprint)
+    join(turn, incident, row, case.key)
     remember(case, turn)
     if not page_higher(turn, incident):
         update_page(turn, incident)
     if not delivered(incident):
-        turn.at(
-            turn.now + round(turn.world.rules.parent_page_grace_s * 1000), "child_page", f"{incident.incident_id}|{case.alert.fingerprint}"
-        )
+        turn.at(turn.now + round(turn.world.rules.parent_page_grace_s * 1000), "child_page", f"{incident.incident_id}|{case.key}")
 
 
 def tell_ended(case: Case, turn: Turn, row: AlertRow) -> End:
     """Its resolve came first: one message that says both."""
     incident = opened(case, turn, row)
     tell(turn, incident, Transition.FIRED_AND_RESOLVED)
-    member_cleared(turn, incident, row, case.alert.fingerprint)
+    member_cleared(turn, incident, row, case.key)
     close(turn, incident, by="source")
     return End(Outcome.NOTIFIED, Why.PAGED, "fired and already resolved: told once, as both")
 

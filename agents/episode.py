@@ -21,10 +21,10 @@ FORGET_CHECK = DAY
 
 def fires(case: Case, turn: Turn, ended: End | None) -> End:
     """Keep a firing event. `ended` is None when no stage held it back: then it gets its incident and its page."""
-    alert, row = case.alert, begin(case, turn)
+    row = begin(case, turn)
     if ended is None:
         row.suppressed, row.suppressed_text, row.suppressed_by = "", "", ""
-        HELD.delete(turn.state, alert.fingerprint)
+        HELD.delete(turn.state, case.key)
         if case.over:
             ended = tell_ended(case, turn, row)
             row.firing, row.resolved_at = False, turn.now
@@ -41,7 +41,7 @@ def fires(case: Case, turn: Turn, ended: End | None) -> End:
         row.firing = False
     elif ended.outcome is Outcome.SUPPRESSED and not ended.facts.get("repeat"):
         hold_back(case, turn, row, ended)
-    ALERTS.put(turn.state, alert.fingerprint, row)
+    ALERTS.put(turn.state, case.key, row)
     return ended
 
 
@@ -53,14 +53,14 @@ def begin(case: Case, turn: Turn) -> AlertRow:
         row = AlertRow(
             alert.name, alert.service, alert.environment, alert.domain, alert.source, case.severity.value, forget_at=turn.now + FORGET_CHECK
         )
-        turn.at(row.forget_at, "forget", alert.fingerprint)
+        turn.at(row.forget_at, "forget", case.key)
     if not row.firing or (row.incident_id and not row.suppressed and not knows(turn, row.incident_id)):
         row.firing, row.first_at, row.count, row.fires, row.severity = True, turn.now, 0, row.fires + 1, case.severity.value
         row.source_started, row.unseen_end = started, False
         row.member = row.member and row.flapping
         row.notice = alert.kind == "notice"
         if row.notice:
-            turn.at(turn.now + round(turn.world.rules.notice_quiet_s * 1000), "quiet", alert.fingerprint)
+            turn.at(turn.now + round(turn.world.rules.notice_quiet_s * 1000), "quiet", case.key)
     elif case.severity.outranks(Severity(row.severity)):
         row.severity = case.severity.value
     if case.digest != row.digest:
@@ -82,7 +82,7 @@ def hold_back(case: Case, turn: Turn, row: AlertRow, ended: End) -> None:
     if not waits:
         latest = turn.now + round(turn.world.rules.release_check_s * 1000)
         row.recheck_at = min(ended.until, latest) if ended.until else latest
-        turn.at(row.recheck_at, "release", case.alert.fingerprint)
+        turn.at(row.recheck_at, "release", case.key)
 
 
 def clears(case: Case, turn: Turn) -> End:
@@ -92,7 +92,7 @@ def clears(case: Case, turn: Turn) -> End:
     if row is None:
         row = AlertRow(alert.name, alert.service, alert.environment, alert.domain, alert.source, (alert.severity or Severity.P3).value)
         row.forget_at = turn.now + FORGET_CHECK
-        turn.at(row.forget_at, "forget", alert.fingerprint)
+        turn.at(row.forget_at, "forget", case.key)
         row.source_started = to_ms(alert.started_at) if alert.started_at is not None else 0
         row.source_ended, row.resolved_at, row.unseen_end = ended_at, turn.now, True
         case.severity = Severity(row.severity)
@@ -100,12 +100,12 @@ def clears(case: Case, turn: Turn) -> End:
     else:
         case.severity = Severity(row.severity)
         ended = clear(case, turn, row, ended_at)
-    ALERTS.put(turn.state, alert.fingerprint, row)
+    ALERTS.put(turn.state, case.key, row)
     return ended
 
 
 def clear(case: Case, turn: Turn, row: AlertRow, ended_at: int) -> End:
-    fingerprint = case.alert.fingerprint
+    alert_key = case.key
     if not row.firing:
         note_unseen_end(case.alert, row, turn, ended_at)
         return End(Outcome.RESOLVED, Why.RESOLVE_REPEAT, "it was resolved already")
@@ -114,7 +114,7 @@ def clear(case: Case, turn: Turn, row: AlertRow, ended_at: int) -> End:
     incident = load(turn, row.incident_id) if row.incident_id else None
     held_for = row.suppressed
     row.suppressed = "" if held_for != Why.FLAP else held_for
-    HELD.delete(turn.state, fingerprint)
+    HELD.delete(turn.state, alert_key)
     if row.flapping and incident is not None and is_open(incident):
         return End(Outcome.RESOLVED, Why.RESOLVE_FLAPPING, f"flapping: {cycles} cycles; told when it calms down", {"cycles": cycles})
     if row.flapping:
@@ -127,24 +127,24 @@ def clear(case: Case, turn: Turn, row: AlertRow, ended_at: int) -> End:
         return End(Outcome.RESOLVED, Why.RESOLVE_UNKNOWN, "its incident is gone")
     case.incident = incident
     if cycles > turn.world.rules.flap_threshold and turn.world.rules.suppression_enabled and is_open(incident):
-        return start_flapping(turn, row, incident, fingerprint, cycles)
+        return start_flapping(turn, row, incident, alert_key, cycles)
     rules, fired_for = turn.world.rules, (turn.now - row.first_at) / 1000
     if not rules.suppression_enabled and row.severity != Severity.P1 and fired_for < rules.transient_hold_s:
         case.would_suppress = End(
             Outcome.SUPPRESSED, Why.TRANSIENT, f"cleared after {fired_for:.1f} s; told at once, as suppression is off"
         )
-    return leave(turn, row, fingerprint, by=f"{case.alert.source}")
+    return leave(turn, row, alert_key, by=f"{case.alert.source}")
 
 
-def leave(turn: Turn, row: AlertRow, fingerprint: str, *, by: str) -> End:
+def leave(turn: Turn, row: AlertRow, alert_key: str, *, by: str) -> End:
     """A member cleared: the incident ends with its last one."""
     incident = load(turn, row.incident_id)
     if incident is None or not is_open(incident):
         row.member = False
         return End(Outcome.RESOLVED, Why.RESOLVE_REPEAT, "its incident has ended already")
-    was_p1 = fingerprint in incident.p1_members
-    member_cleared(turn, incident, row, fingerprint)
-    ALERTS.put(turn.state, fingerprint, row)
+    was_p1 = alert_key in incident.p1_members
+    member_cleared(turn, incident, row, alert_key)
+    ALERTS.put(turn.state, alert_key, row)
     if was_p1:
         p1_cleared(turn, incident, row)
     facts = {"incident": incident.incident_id, "firing": incident.firing}
@@ -161,14 +161,14 @@ def leave(turn: Turn, row: AlertRow, fingerprint: str, *, by: str) -> End:
     return End(Outcome.RESOLVED, Why.RESOLVE_WITHDRAWN, f"its page was withdrawn: {incident.silence_text}", facts)
 
 
-def start_flapping(turn: Turn, row: AlertRow, incident: IncidentRow, fingerprint: str, cycles: int) -> End:
+def start_flapping(turn: Turn, row: AlertRow, incident: IncidentRow, alert_key: str, cycles: int) -> End:
     """It stays a member, counted as firing, until it calms down."""
     row.flapping, row.suppressed, row.suppressed_text = True, Why.FLAP.value, f"flapping: {cycles} cycles"
     row.suppressed_by = incident.incident_id
     note(incident, turn.now, f"{row.name} began to flap ({cycles} cycles)")
     incident.hold_until = 0
     tell(turn, incident, Transition.FLAPPING)
-    turn.at(turn.now + round(turn.world.rules.flap_quiet_s * 1000), "calm", fingerprint)
+    turn.at(turn.now + round(turn.world.rules.flap_quiet_s * 1000), "calm", alert_key)
     return End(
         Outcome.RESOLVED,
         Why.RESOLVE_FLAPPING,
@@ -177,21 +177,21 @@ def start_flapping(turn: Turn, row: AlertRow, incident: IncidentRow, fingerprint
     )
 
 
-def calm(turn: Turn, fingerprint: str) -> None:
+def calm(turn: Turn, alert_key: str) -> None:
     """The timer of a flapping alert: it ends when nothing has changed for the quiet time."""
-    row = ALERTS.get(turn.state, fingerprint)
+    row = ALERTS.get(turn.state, alert_key)
     if row is None or not row.flapping:
         return
     due = max(row.first_at, row.resolved_at) + round(turn.world.rules.flap_quiet_s * 1000)
     if due > turn.now:
-        turn.at(due, "calm", fingerprint)
+        turn.at(due, "calm", alert_key)
         return
     stop_flapping(row)
     incident = load(turn, row.incident_id)
     if incident is not None and is_open(incident):
         note(incident, turn.now, f"{row.name} no longer flaps; it {'fires' if row.firing else 'is resolved'}")
         if not row.firing:
-            leave(turn, row, fingerprint, by="calm")
+            leave(turn, row, alert_key, by="calm")
         elif not row.suppressed:
             tell(turn, incident, Transition.FLAPPING_ENDED)
-    ALERTS.put(turn.state, fingerprint, row)
+    ALERTS.put(turn.state, alert_key, row)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agents.case import Case, Turn
-from agents.rows import HELD, AlertRow, HeldRow
+from agents.rows import HELD, AlertRow, HeldRow, fingerprint_of
 from schemas.alert import Alert, RawCoordinates
 from schemas.base import AlertStatus, Severity, from_ms
 
@@ -16,7 +16,7 @@ def remember(case: Case, turn: Turn) -> None:
     alert = case.alert
     figures = {name: text for name, text in alert.annotations.items() if is_figure(text)}
     row = HeldRow(dict(list(alert.labels.items())[:LABELS]), alert.source_severity, dict(list(figures.items())[:FIGURES]))
-    HELD.put(turn.state, alert.fingerprint, row)
+    HELD.put(turn.state, case.key, row)
 
 
 def is_figure(text: str) -> bool:
@@ -28,11 +28,11 @@ def is_figure(text: str) -> bool:
     return True
 
 
-def recall(row: AlertRow, held: HeldRow, fingerprint: str, now: int) -> Alert:
+def recall(row: AlertRow, held: HeldRow, alert_key: str, now: int) -> Alert:
     """The alert as an event of now (epoch ms)."""
     return Alert(
-        alert_id=f"release-{fingerprint}",
-        fingerprint=fingerprint,
+        alert_id=f"release-{alert_key}",
+        fingerprint=fingerprint_of(alert_key),
         source=row.source,
         name=row.name,
         service=row.service,

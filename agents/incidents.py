@@ -92,7 +92,7 @@ def place(alert: AlertRow) -> str:
 def open_incident(
     turn: Turn,
     alert: AlertRow,
-    fingerprint: str,
+    alert_key: str,
     *,
     title: str,
     summary: str,
@@ -101,7 +101,7 @@ def open_incident(
     labels: Mapping[str, str],
     parent: str = "",
 ) -> IncidentRow:
-    seed = f"{turn.caused_by}|{fingerprint}|{turn.now}|{parent}"
+    seed = f"{turn.caused_by}|{alert_key}|{turn.now}|{parent}"
     row = IncidentRow(
         incident_id="i" + blake2b(seed.encode(), digest_size=6).hexdigest(),
         domain=alert.domain,
@@ -126,12 +126,12 @@ def open_incident(
     for service in row.causes:
         add_ref(turn, CAUSES, f"{row.domain}|{service}", row.incident_id)
     note(row, turn.now, f"opened by {alert.name} ({alert.severity})")
-    take_in(turn, row, alert, fingerprint)
+    take_in(turn, row, alert, alert_key)
     turn.publish.add(row.incident_id)
     return row
 
 
-def join(turn: Turn, row: IncidentRow, alert: AlertRow, fingerprint: str) -> None:
+def join(turn: Turn, row: IncidentRow, alert: AlertRow, alert_key: str) -> None:
     """A new alert becomes a member: the incident's causes are narrowed to what explains this one too."""
     hops = turn.world.graph.upstream(place(alert), turn.world.rules.join_hops)
     common = {service: total + hops[service] for service, total in row.causes.items() if service in hops}
@@ -140,25 +140,25 @@ def join(turn: Turn, row: IncidentRow, alert: AlertRow, fingerprint: str) -> Non
             if service not in common:
                 drop_ref(turn, CAUSES, f"{row.domain}|{service}", row.incident_id)
         row.causes = common
-    take_in(turn, row, alert, fingerprint)
+    take_in(turn, row, alert, alert_key)
     if Severity(alert.severity).outranks(Severity(row.severity)):
         raise_to(turn, row, alert)
     publish_soon(turn, row)
 
 
-def take_in(turn: Turn, row: IncidentRow, alert: AlertRow, fingerprint: str) -> None:
+def take_in(turn: Turn, row: IncidentRow, alert: AlertRow, alert_key: str) -> None:
     alert.incident_id, alert.member = row.incident_id, True
-    row.members = [*(one for one in row.members if one != fingerprint), fingerprint][-LISTED:]
+    row.members = [*(one for one in row.members if one != alert_key), alert_key][-LISTED:]
     row.total += 1
     row.firing += 1
     row.last_join_at = row.updated_at = turn.now
     if alert.severity == P1:
-        mark_p1(turn, row, alert, fingerprint)
+        mark_p1(turn, row, alert, alert_key)
 
 
-def mark_p1(turn: Turn, row: IncidentRow, alert: AlertRow, fingerprint: str) -> None:
-    if fingerprint not in row.p1_members:
-        row.p1_members = [*row.p1_members, fingerprint][-LISTED_P1:]
+def mark_p1(turn: Turn, row: IncidentRow, alert: AlertRow, alert_key: str) -> None:
+    if alert_key not in row.p1_members:
+        row.p1_members = [*row.p1_members, alert_key][-LISTED_P1:]
     if alert.service:
         add_ref(turn, OPEN_P1, f"{row.domain}|{alert.service}", row.incident_id)
 
@@ -196,22 +196,22 @@ def reopen_by_person(turn: Turn, row: IncidentRow, by: str) -> None:
     row.firing = len(fires)
     for service in row.causes:
         add_ref(turn, CAUSES, f"{row.domain}|{service}", row.incident_id)
-    for fingerprint, member in fires:
+    for alert_key, member in fires:
         if member.severity == P1:
-            mark_p1(turn, row, member, fingerprint)
+            mark_p1(turn, row, member, alert_key)
     note(row, turn.now, "reopened", by)
     tell(turn, row, Transition.FIRED)
 
 
-def reopen(turn: Turn, row: IncidentRow, alert: AlertRow, fingerprint: str) -> None:
+def reopen(turn: Turn, row: IncidentRow, alert: AlertRow, alert_key: str) -> None:
     row.status, row.resolved_at, row.resolved_by = "open", 0, ""
     row.acknowledged_at, row.acknowledged_by, row.paged_severity, row.silence_code, row.silence_text = 0, "", "", "", ""
     row.severity = alert.severity
     for service in row.causes:
         add_ref(turn, CAUSES, f"{row.domain}|{service}", row.incident_id)
     note(row, turn.now, f"reopened by {alert.name}")
-    row.total -= 1 if fingerprint in row.members else 0
-    take_in(turn, row, alert, fingerprint)
+    row.total -= 1 if alert_key in row.members else 0
+    take_in(turn, row, alert, alert_key)
     turn.publish.add(row.incident_id)
 
 
@@ -312,12 +312,12 @@ def delivered(row: IncidentRow) -> bool:
 # -- ending -----------------------------------------------------------------------------------------------------------------------------
 
 
-def member_cleared(turn: Turn, row: IncidentRow, alert: AlertRow, fingerprint: str) -> None:
+def member_cleared(turn: Turn, row: IncidentRow, alert: AlertRow, alert_key: str) -> None:
     """It no longer counts; what follows from the end of a P1 is `agents.children`."""
     alert.member = False
     row.firing = max(0, row.firing - 1)
     row.updated_at = turn.now
-    row.p1_members = [one for one in row.p1_members if one != fingerprint]
+    row.p1_members = [one for one in row.p1_members if one != alert_key]
 
 
 def resolve(turn: Turn, row: IncidentRow, *, by: str, status: str = "resolved") -> bool:

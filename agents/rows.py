@@ -11,7 +11,7 @@ from agents.state import Store
 
 
 class AlertRow(msgspec.Struct, array_like=True):
-    """One alert (a fingerprint): what it is, its current episode and its past. Key: fingerprint."""
+    """One alert (a fingerprint): what it is, its current episode and its past. Key: fingerprint@domain."""
 
     name: str
     service: str
@@ -54,7 +54,7 @@ class AlertRow(msgspec.Struct, array_like=True):
 
 
 class HeldRow(msgspec.Struct, array_like=True):
-    """What a firing alert said, so that it can be judged again, or told by itself, without a new event. Key: fingerprint."""
+    """What a firing alert said, so that it can be judged again, or told by itself, without a new event. Key: fingerprint@domain."""
 
     labels: dict[str, str]
     source_severity: str = ""
@@ -83,7 +83,7 @@ class IncidentRow(msgspec.Struct, array_like=True):
     acknowledged_by: str = ""
     resolved_by: str = ""
     members: list[str] = []
-    """The newest 50 fingerprints."""
+    """Keys of the newest 50 alerts."""
     total: int = 0
     firing: int = 0
     causes: dict[str, int] = {}
@@ -135,6 +135,15 @@ class CapRow(msgspec.Struct, array_like=True):
 
 class Counter(msgspec.Struct, array_like=True):
     n: int = 0
+
+
+def alert_key(fingerprint: str, domain: str) -> str:
+    """Key of an alert's row. A source with keys of its own may use one key in two domains: those are two alerts."""
+    return f"{fingerprint}@{domain}"
+
+
+def fingerprint_of(key: str) -> str:
+    return key.split("@", 1)[0]
 
 
 ALERTS = Store("alert", AlertRow)

@@ -40,8 +40,8 @@ def over_incident(row: IncidentRow, turn: Turn) -> Silence | None:
 
 def firing(row: IncidentRow, turn: Turn) -> Iterator[dict[str, str]]:
     """What silences may name of the listed members that fire."""
-    for fingerprint in row.members:
-        member = ALERTS.get(turn.state, fingerprint)
+    for key in row.members:
+        member = ALERTS.get(turn.state, key)
         if member is not None and member.firing and member.incident_id == row.incident_id:
             yield about(member.name, member.service, row)
 

@@ -13,12 +13,12 @@ from agents.case import Case, End, Turn, World
 from agents.correlate import own_receivers
 from agents.enrich import remember_change
 from agents.incidents import keep
-from agents.noise.rules import HOUR
-from agents.rows import ALERTS, SEQUENCE, Counter
+from agents.noise.rules import HOUR, MINUTE
+from agents.rows import ALERTS, SEQUENCE, Counter, alert_key
 from agents.score import digest, rate
 from pipeline.decide import life
 from pipeline.decide.effects import Deliveries
-from pipeline.decide.failopen import tell_anyway
+from pipeline.decide.failopen import tell_anyway, timer_failed
 from pipeline.decide.messages import decision_json, publish
 from pipeline.engine.processor import Context, Record
 from pipeline.stages import decide
@@ -81,6 +81,8 @@ class AlertsProcessor:
         """Dead-letter the record with its traceback, and page it from its rule verdict: unsure means tell."""
         trace = "".join(traceback.format_exception(error))[-4000:]
         dead_letter(context, record, stage=self.name, reason="stage_failed", error=f"{type(error).__name__}: {error}", trace=trace)
+        if record.topic == self.changelog and record.offset < 0:
+            self.timer_failed(record, error, context)
         if record.topic != "alerts":
             return
         try:
@@ -89,11 +91,21 @@ class AlertsProcessor:
             return
         self.fail_open(alert, error, context)
 
+    def timer_failed(self, record: Record, error: BaseException, context: Context) -> None:
+        """The engine hands a timer that raised as a record of the changelog at offset -1, key `name|key`."""
+        name, _, key = (record.key or b"").decode().partition("|")
+        if name == "delivery":
+            context.at(context.now + MINUTE, name, key)
+            return
+        turn = self.turn(context, f"{name}|{key}")
+        timer_failed(turn, name, key, error)
+        self.close(turn, context)
+
     # -- one event ------------------------------------------------------------------------------------------------------------------
 
     def alert(self, alert: Alert, context: Context) -> None:
         turn = self.turn(context, alert.alert_id)
-        case = Case(alert=alert, row=ALERTS.get(context, alert.fingerprint))
+        case = Case(alert=alert, row=ALERTS.get(context, alert_key(alert.fingerprint, alert.domain)))
         end = decide(case, turn)
         self.write(case, end, turn, context)
         self.close(turn, context)
@@ -117,7 +129,7 @@ class AlertsProcessor:
         """A firing alert whose stages raised is told as an incident of its own; a resolve is only dead-lettered."""
         turn = self.turn(context, alert.alert_id)
         try:
-            row = ALERTS.get(context, alert.fingerprint)
+            row = ALERTS.get(context, alert_key(alert.fingerprint, alert.domain))
         except msgspec.MsgspecError:
             row = None  # it may be what failed; the dead letter has the traceback
         case = Case(alert=alert, row=row, digest=digest(alert))

@@ -83,52 +83,52 @@ def response_is_due(turn: Turn, incident_id: str, due: int) -> None:
 
 def child_page_is_due(turn: Turn, key: str) -> None:
     """A P1 child joined a parent whose page has still not arrived: it pages by itself."""
-    incident_id, fingerprint = key.split("|", 1)
-    row, alert = load(turn, incident_id), ALERTS.get(turn.state, fingerprint)
+    incident_id, alert_key = key.split("|", 1)
+    row, alert = load(turn, incident_id), ALERTS.get(turn.state, alert_key)
     if row is None or alert is None or not alert.firing or alert.incident_id != incident_id or delivered(row):
         return
-    child_pages(turn, row, fingerprint, alert)
+    child_pages(turn, row, alert_key, alert)
 
 
-def release(turn: Turn, fingerprint: str, due: int) -> None:
+def release(turn: Turn, alert_key: str, due: int) -> None:
     """An alert that was held back still fires: is it still held back? If not, it is told now."""
-    row, held = ALERTS.get(turn.state, fingerprint), HELD.get(turn.state, fingerprint)
+    row, held = ALERTS.get(turn.state, alert_key), HELD.get(turn.state, alert_key)
     if row is None or held is None or not row.firing or not row.suppressed or row.recheck_at != due:
         return
-    case = Case(alert=recall(row, held, fingerprint, turn.now), row=row, digest=row.digest, again=True)
+    case = Case(alert=recall(row, held, alert_key, turn.now), row=row, digest=row.digest, again=True)
     case.severity, case.owner = Severity(row.severity), row.owner
     ended = judge_again(case, turn)
     fires(case, turn, ended)
 
 
-def quiet(turn: Turn, fingerprint: str) -> None:
+def quiet(turn: Turn, alert_key: str) -> None:
     """No unreadable input for a while: the notice is over."""
-    row = ALERTS.get(turn.state, fingerprint)
+    row = ALERTS.get(turn.state, alert_key)
     if row is None or not row.firing:
         return
     due = row.last_at + round(turn.world.rules.notice_quiet_s * 1000)
     if due > turn.now:
-        turn.at(due, "quiet", fingerprint)
+        turn.at(due, "quiet", alert_key)
         return
     row.firing, row.resolved_at, row.suppressed = False, turn.now, ""
-    HELD.delete(turn.state, fingerprint)
-    leave(turn, row, fingerprint, by="quiet")
-    ALERTS.put(turn.state, fingerprint, row)
+    HELD.delete(turn.state, alert_key)
+    leave(turn, row, alert_key, by="quiet")
+    ALERTS.put(turn.state, alert_key, row)
 
 
-def forget(turn: Turn, fingerprint: str, due: int) -> None:
+def forget(turn: Turn, alert_key: str, due: int) -> None:
     """Drop what ended longer ago than the history is kept; look again later otherwise."""
-    row = ALERTS.get(turn.state, fingerprint)
+    row = ALERTS.get(turn.state, alert_key)
     if row is None or row.forget_at != due:
         return
     kept_until = max(row.last_at, row.resolved_at) + turn.world.rules.history_days * DAY
     if not row.firing and kept_until <= turn.now:
-        ALERTS.delete(turn.state, fingerprint)
-        HELD.delete(turn.state, fingerprint)
+        ALERTS.delete(turn.state, alert_key)
+        HELD.delete(turn.state, alert_key)
         return
     row.forget_at = max(turn.now + DAY, kept_until)
-    ALERTS.put(turn.state, fingerprint, row)
-    turn.at(row.forget_at, "forget", fingerprint)
+    ALERTS.put(turn.state, alert_key, row)
+    turn.at(row.forget_at, "forget", alert_key)
 
 
 def fire(turn: Turn, name: str, key: str, due: int) -> None:

@@ -8,7 +8,7 @@ import msgspec
 
 from agents.case import Case, End, Turn
 from agents.reasons import Why
-from agents.rows import ALERTS, INCIDENTS, AlertRow, IncidentRow
+from agents.rows import ALERTS, INCIDENTS, AlertRow, IncidentRow, fingerprint_of
 from agents.triage import runbook_matches
 from schemas.base import Reason, Severity, from_ms
 from schemas.decision import Outcome
@@ -78,9 +78,9 @@ def incident_message(row: IncidentRow, turn: Turn, listed: int = LISTED_ALERTS) 
         confidence=row.confidence,
         provenance="rules",
         alerts=[
-            member_message(fingerprint, member, row)
-            for fingerprint in reversed(row.members[-listed:])
-            if (member := ALERTS.get(turn.state, fingerprint)) is not None
+            member_message(key, member, row)
+            for key in reversed(row.members[-listed:])
+            if (member := ALERTS.get(turn.state, key)) is not None
         ],
         alert_count=row.total,
         runbooks=runbook_matches(row),
@@ -99,9 +99,9 @@ def incident_message(row: IncidentRow, turn: Turn, listed: int = LISTED_ALERTS) 
     )
 
 
-def member_message(fingerprint: str, member: AlertRow, incident: IncidentRow) -> IncidentAlert:
+def member_message(key: str, member: AlertRow, incident: IncidentRow) -> IncidentAlert:
     return IncidentAlert(
-        fingerprint=fingerprint,
+        fingerprint=fingerprint_of(key),
         name=member.name,
         service=member.service,
         severity=Severity(member.severity),

@@ -8,7 +8,9 @@ import pytest
 
 from agents.noise.rules import NoiseRules
 from pipeline.decide import alerts as alerts_module
-from schemas.base import Matcher, from_ms
+from pipeline.decide import life
+from schemas.alert import Alert, RawCoordinates
+from schemas.base import AlertStatus, Matcher, Severity, from_ms
 from schemas.decision import Decision
 from schemas.silence import Silence
 from tests.scenarios.conftest import BACKUPS, ROUTES
@@ -148,3 +150,30 @@ def test_in_shadow_what_would_have_been_told_is_written_down_as_that() -> None:
     lane.processor.deliveries.shadow = True
     fire(lane)
     assert [one.reason for one in lane.incidents()[-1].notified] == ["shadow_fired"]
+
+
+def test_a_timer_that_raises_does_not_take_the_page_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(turn: object, name: str, key: str, due: int) -> None:
+        if name in ("hold", "release"):
+            raise ZeroDivisionError("timer is broken")
+
+    monkeypatch.setattr(life, "fire", broken)
+    lane = backend()
+    fire(lane, "Held", severity="warning")
+    fire(lane, "Staged", severity="warning", environment="staging")
+    lane.advance(lane.start + 31_000)
+    assert sorted(one.incident.title for _, one in lane.told()) == ["Held on checkout", "Staged on checkout"]
+    assert len(lane.runner.records("dead_letters")) == 2
+
+
+def test_one_key_of_a_source_in_two_domains_is_two_alerts() -> None:
+    lane = backend()
+    for number, domain in enumerate(("east", "west")):
+        alert = Alert(
+            alert_id=f"a{number}", fingerprint="alias-db-1", source="opsgenie", name="db-1 is down", domain=domain,
+            status=AlertStatus.FIRING, severity=Severity.P1, received_at=from_ms(lane.start), deadline=from_ms(lane.start + 15_000),
+            raw=RawCoordinates(topic="flux.alerts.raw", partition=0, offset=number),
+        )  # fmt: skip
+        lane.send("alerts", domain, alert.to_json())
+    assert [one.outcome for one in lane.decisions()] == ["notified", "notified"]
+    assert {one.alerts[0].fingerprint for one in lane.incidents()} == {"alias-db-1"}

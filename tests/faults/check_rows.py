@@ -60,7 +60,8 @@ def check_rows(rows: Rows, alerts: dict[str, Alert], stories: dict[str, Story], 
     known = rows.of["alert"]
     for key, alert in alerts.items():
         (fingerprint,) = list(alert.fingerprints)[:1]
-        row = known.get(fingerprint)
+        name = f"{fingerprint}@{alert.entry['domain']}"
+        row = known.get(name)
         if row is None:
             wrong.append(f"{key} has no row")
             continue
@@ -69,7 +70,7 @@ def check_rows(rows: Rows, alerts: dict[str, Alert], stories: dict[str, Story], 
         wanted = {"service": entry["service"], "domain": entry["domain"], "firing": alert.firing, "count": alert.count}
         if found != wanted | {"episodes": alert.episodes}:
             wrong.append(f"the row of {key} says {found}, should be {wanted} in episode {alert.episodes}")
-        if rows.partition["alert", fingerprint] != alert.partition:
+        if rows.partition["alert", name] != alert.partition:
             wrong.append(f"the row of {key} is not in the partition of its decisions")
     for name, story in stories.items():
         row, last = rows.of["incident"].get(name), story.revisions[-1] if story.revisions else None
