@@ -15,8 +15,12 @@ from tests.faults.reading import Tail
 from tests.faults.stories import Payload
 
 HOLD_S = 2.0
+OWED = (b"hold", b"publish", b"count", b"update", b"calm")
+"""Timers that change what people see soon. Those of deliveries stay behind when their receipt comes: the receipts are counted instead."""
 SOON_MS = 20_000
 LANES = (("intake", 0), ("intake", 1), ("decide", 0), ("decide", 1), ("act", 0))
+RESTARTED = {0, 3}
+"""Statuses after which a supervisor starts a worker again."""
 WORKS = ("task runs", "partitions assigned")
 """Log events that say that a worker works."""
 NOISE = {"transient_hold_s": HOLD_S, "flap_quiet_s": 3, "count_gap_s": 2, "update_gap_s": 2}
@@ -70,13 +74,12 @@ class Rest:
         return ", ".join(f"{count} {what}" for what, count in found.items() if count)
 
     def _timers_soon(self) -> int:
-        """Those of deliveries stay behind when their receipt comes, and are left out: the receipts are counted."""
         waiting: dict[bytes, bytes | None] = {}
         for message in self._tail.records["decide.state"]:
             if message.key().startswith(b"\x00T"):
                 waiting[message.key()] = message.value()
         soon = time.time() * 1000 + SOON_MS
-        return sum(value is not None and int(key[2:15]) < soon and key[16:24] != b"delivery" for key, value in waiting.items())
+        return sum(value is not None and int(key[2:15]) < soon and key[16:].partition(b"|")[0] in OWED for key, value in waiting.items())
 
 
 def settle(fleet: Fleet, rest: Rest, sent: Iterable[Payload], seconds: float) -> float:
@@ -93,9 +96,11 @@ def until(fleet: Fleet, condition: Callable[[], bool], seconds: float) -> float:
     """Keep the fleet going until the condition holds; how long it took. Raises TimeoutError."""
     began = time.monotonic()
     while not condition():
+        if set(fleet.exits) - RESTARTED:
+            raise RuntimeError(f"a worker ends by itself: {dict(fleet.exits)}: {fleet.log()[-2000:]}")
         if time.monotonic() - began > seconds:
             raise TimeoutError(f"not within {seconds:g} s")
-        fleet.watch(0.05)
+        fleet.watch(0.1)
     return time.monotonic() - began
 
 
