@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI, Response
 
-from pipeline.api import alerts, people, read, silences
+from pipeline.api import alerts, page, people, read, silences
 from pipeline.api.guard import Guard, add_error_answers
 from pipeline.api.parts import Parts
 
@@ -16,6 +16,7 @@ def create_app(parts: Parts) -> FastAPI:
     app = FastAPI(title="Flux AI", version="1", description=ABOUT, redoc_url=None, docs_url="/docs")
     app.include_router(alerts.routes(parts))
     app.include_router(people.routes(parts))
+    app.include_router(page.routes(parts))
     app.include_router(read.routes(parts.archive, parts.prefix))
     app.include_router(silences.routes(parts))
     for path in ("/metrics", "/health", "/ready"):

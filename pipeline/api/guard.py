@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hmac
 import ipaddress
 import time
@@ -28,6 +30,8 @@ MAX_REQUESTS = 512
 OPEN_PATHS = frozenset({"/metrics", "/health", "/ready", "/docs", "/openapi.json"})
 OWN_CHECK = frozenset({"/api/v1/slack/actions"})
 """Paths whose callers prove themselves by a signature."""
+PAGES = "/incidents/"
+"""What people open in a browser, which cannot send a bearer token."""
 
 
 def is_loopback(host: str) -> bool:
@@ -78,19 +82,29 @@ class Guard:
         if self.running > MAX_REQUESTS:
             return JSONResponse({"error": f"more than {MAX_REQUESTS} requests at once"}, 503, {"Retry-After": "1"})
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        if self.parts.token:
-            if path not in OWN_CHECK and not presented(headers, self.parts.token):
-                words = "the token is missing or wrong: send Authorization: Bearer with the value of FLUX_API_TOKEN"
-                return JSONResponse({"error": words}, 401, {"WWW-Authenticate": "Bearer"})
-        elif scope["method"] not in ("GET", "HEAD") and foreign(headers):
+        page = path.startswith(PAGES)
+        if self.parts.token and path not in OWN_CHECK and not presented(headers, self.parts.token, by_browser=page):
+            words = "the token is missing or wrong: send Authorization: Bearer with the value of FLUX_API_TOKEN"
+            return JSONResponse(
+                {"error": words}, 401, {"WWW-Authenticate": 'Basic realm="Flux AI, password: the token"' if page else "Bearer"}
+            )
+        if (page or not self.parts.token) and scope["method"] not in ("GET", "HEAD") and foreign(headers):
             return JSONResponse({"error": "a page of another site may not call this: set FLUX_API_TOKEN"}, 403)
         return None
 
 
-def presented(headers: Mapping[str, str], token: str) -> bool:
-    """Whether the caller knows the token. Takes the same time whatever was sent."""
+def presented(headers: Mapping[str, str], token: str, *, by_browser: bool = False) -> bool:
+    """Whether the caller knows the token; `by_browser`: also as the password of Basic, which a browser asks for and then always sends.
+
+    Takes the same time whatever was sent.
+    """
     kind, _, given = headers.get("authorization", "").partition(" ")
-    if kind.lower() != "bearer":
+    if by_browser and kind.lower() == "basic":
+        try:
+            given = base64.b64decode(given, validate=True).decode().partition(":")[2]
+        except (binascii.Error, UnicodeDecodeError):
+            return False
+    elif kind.lower() != "bearer":
         given = headers.get("x-api-token", "")
     return hmac.compare_digest(given.strip().encode(), token.encode())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -65,8 +66,12 @@ class KafkaPublisher:
     `reachable` and `fatal` tell of its state; after `fatal` the process must end.
     """
 
-    def __init__(self, client: Mapping[str, str], prefix: str, metrics: Metrics, *, ack_timeout_s: float = ACK_TIMEOUT_S) -> None:
+    def __init__(
+        self, client: Mapping[str, str], prefix: str, metrics: Metrics, *, ack_timeout_s: float = ACK_TIMEOUT_S, embedded: bool = False
+    ) -> None:
+        """`embedded`: the broker is the embedded one, which acknowledges with a made-up time; what it keeps is the record's own."""
         self._prefix = prefix
+        self._embedded = embedded
         self._metrics = metrics
         self._records = 0
         self._bytes = 0
@@ -104,15 +109,18 @@ class KafkaPublisher:
         loop = asyncio.get_running_loop()
         acknowledged: asyncio.Future[Coordinates] = loop.create_future()
 
+        created = time.time_ns() // 1_000_000
+
         def delivered(error: KafkaError | None, message: Message) -> None:
             if not self._stopping.is_set():
-                loop.call_soon_threadsafe(settle, acknowledged, error, message)
+                kept_at = created if self._embedded or error is not None else message.timestamp()[1]
+                loop.call_soon_threadsafe(settle, acknowledged, error, message, kept_at)
 
         where: dict[str, Any] = {} if partition is None else {"partition": partition}
         self._count(1, size)
         try:
             self._producer.produce(
-                full_name(self._prefix, topic), value, key, headers=list(headers) or None, on_delivery=delivered, **where
+                full_name(self._prefix, topic), value, key, timestamp=created, headers=list(headers) or None, on_delivery=delivered, **where
             )
             return await acknowledged
         except BufferError:
@@ -170,14 +178,14 @@ class KafkaPublisher:
             log.error("kafka producer failed for good", error=error.str())
 
 
-def settle(acknowledged: asyncio.Future[Coordinates], error: KafkaError | None, message: Message) -> None:
+def settle(acknowledged: asyncio.Future[Coordinates], error: KafkaError | None, message: Message, kept_at: int) -> None:
     """Wake the coroutine that waits; it may have gone away with its client."""
     if acknowledged.done():
         return
     if error is not None:
         acknowledged.set_exception(failure(error))
     else:
-        acknowledged.set_result(Coordinates(message.topic() or "", message.partition() or 0, message.offset() or 0, message.timestamp()[1]))
+        acknowledged.set_result(Coordinates(message.topic() or "", message.partition() or 0, message.offset() or 0, kept_at))
 
 
 def failure(error: KafkaError) -> Exception:

@@ -171,7 +171,7 @@ def build_api(settings: Settings, rules: NormalizeRules, stop: threading.Event, 
     """An api worker from settings. Nothing must answer yet: it starts, and says 503, while Kafka is away."""
     metrics = metrics or build()
     kafka = settings.kafka_client()
-    publisher = KafkaPublisher(kafka, settings.topic_prefix, metrics)
+    publisher = KafkaPublisher(kafka, settings.topic_prefix, metrics, embedded=settings.embedded_broker)
     health = Health(metrics, "api", settings.slot)
     health.waits("kafka", "not asked yet")
     postgres_url = None if settings.postgres_url is None else reveal(settings.postgres_url)

@@ -12,11 +12,12 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from agents.normalize import NormalizeRules
+from agents.normalize import NormalizeRules, normalize
 from pipeline.api import server as module
 from pipeline.api.body import read_body
 from pipeline.api.publish import KafkaPublisher
 from pipeline.api.server import ApiServer, build_api
+from pipeline.cli.kafka import Reader
 from pipeline.metrics import build
 from pipeline.settings import Settings
 
@@ -24,7 +25,7 @@ from pipeline.settings import Settings
 @contextmanager
 def running(brokers: str, prefix: str) -> Iterator[tuple[ApiServer, threading.Event, list[int]]]:
     stop, code = threading.Event(), list[int]()
-    api = build_api(Settings(brokers=brokers, topic_prefix=prefix, api_port=0), NormalizeRules(), stop)
+    api = build_api(Settings(brokers=brokers, topic_prefix=prefix, api_port=0, embedded_broker=True), NormalizeRules(), stop)
     thread = threading.Thread(target=lambda: code.append(api.run()))
     thread.start()
     try:
@@ -117,3 +118,19 @@ def test_many_senders_at_once_are_all_answered(embedded_topics: str, prefix: str
         for thread in threads:
             thread.join(30)
         assert codes == [202] * 160
+
+
+def test_the_answers_ids_are_those_that_intake_gives(embedded_topics: str, prefix: str) -> None:
+    body = {"name": "x", "status": "firing"}
+    rules = NormalizeRules()
+    with running(embedded_topics, prefix) as (api, _, _):
+        answer = httpx.post(f"http://127.0.0.1:{api.port}/api/v1/alerts/flux", json=body).json()
+    settings = Settings(brokers=embedded_topics, topic_prefix=prefix)
+    with Reader(settings) as reader:
+        reader.start(["alerts.raw"])
+        (record,) = reader.to_the_end()
+    found = normalize(
+        record.value(), source_hint="flux", topic=record.topic() or "", partition=record.partition() or 0, offset=record.offset() or 0,
+        received_ms=record.timestamp()[1], rules=rules,
+    )  # fmt: skip
+    assert answer["alert_ids"] == [alert.alert_id for alert in found.alerts]

@@ -1,0 +1,136 @@
+"""`/incidents/{id}`, where the links in messages lead: a page without scripts that says what happened, with a button to acknowledge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+from urllib.parse import parse_qs, quote
+
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from agents.notify.words import at, safe_url
+from pipeline.api.body import read_body
+from pipeline.api.parts import Parts
+from pipeline.api.people import IncidentId, domain_of, tell, visible
+from pipeline.history.base import ENDED, HistoryUnavailable
+from schemas.incident import Incident
+from schemas.runbook import RunbookMatch
+
+FORM_BYTES = 16_384
+STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}
+table{border-collapse:collapse}td,th{text-align:left;vertical-align:top;padding:.2rem 1rem .2rem 0}form{margin:1rem 0}
+input,button{font:inherit;padding:.3rem .6rem}p.note{border-left:.3rem solid;padding-left:.7rem}"""
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def routes(parts: Parts) -> APIRouter:
+    router = APIRouter(prefix="/incidents", include_in_schema=False)
+
+    @router.get("/{incident_id}")
+    async def show(incident_id: IncidentId, heard: str = "") -> HTMLResponse:
+        note = "Your acknowledgement is on its way; reload in a moment." if heard else ""
+        try:
+            source, incident = await parts.archive.ask(lambda history: history.incident(incident_id))
+        except HistoryUnavailable as error:
+            return html(
+                page(incident_id, f"<h1>{text(incident_id)}</h1>{paragraph(f'Its history is away: {error}')}{button(incident_id)}"), 503
+            )
+        if incident is None:
+            return html(page("Not found", f"<h1>No incident {text(incident_id)}</h1><p>Looked in {text(source)}.</p>"), 404)
+        return html(page(f"{incident.severity.value} {incident.title}", body(incident, source, note)))
+
+    @router.post("/{incident_id}/ack")
+    async def acknowledge(incident_id: IncidentId, request: Request) -> Response:
+        read = await read_body(request.stream().__aiter__(), parts.budget, gzip=False, limit=FORM_BYTES)
+        parts.budget.give(len(read.data))
+        if not read.whole:
+            raise HTTPException(413, "the form is too large")
+        by = parse_qs(read.data.decode("utf-8", "replace"), max_num_fields=20).get("by", [""])[0]
+        domain = await domain_of(parts, incident_id, None)
+        await tell(parts, "acknowledge", incident_id, domain, by=by.strip() or "somebody at the page")
+        return RedirectResponse(f"/incidents/{quote(incident_id, safe='')}?heard=1", 303)
+
+    return router
+
+
+def html(content: str, status: int = 200) -> HTMLResponse:
+    return HTMLResponse(content, status, HEADERS)
+
+
+def text(value: object) -> str:
+    """As text and nothing else: whatever a source sent cannot become markup, nor hide or turn what stands beside it."""
+    return escape(visible(str(value)))
+
+
+def paragraph(words: str) -> str:
+    return f'<p class="note">{text(words)}</p>'
+
+
+def page(title: str, content: str) -> str:
+    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{text(title)}</title><style>{STYLE}</style>'
+    return f'<!doctype html><html lang="en"><head>{head}</head><body>{content}</body></html>'
+
+
+def table(rows: Iterable[Iterable[str]], head: Iterable[str] = ()) -> str:
+    """Cells are markup already."""
+    first = "".join(f"<th>{cell}</th>" for cell in head)
+    lines = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table>{f'<tr>{first}</tr>' if first else ''}{lines}</table>"
+
+
+def button(incident_id: str) -> str:
+    action = f"/incidents/{quote(incident_id, safe='')}/ack"
+    who = '<input name="by" maxlength="200" placeholder="your name" aria-label="your name" required>'
+    return f'<form id="acknowledge" method="post" action="{escape(action)}">{who} <button>Acknowledge</button></form>'
+
+
+def body(incident: Incident, source: str, note: str) -> str:
+    facts = [("Incident", incident.incident_id), ("Status", incident.status.value), ("Service", incident.service or "unknown")]
+    facts += [("Environment", incident.environment)] if incident.environment else []
+    facts += [("Opened", at(incident.opened_at))]
+    facts += [("Acknowledged", f"{at(incident.acknowledged_at)} by {incident.acknowledged_by}")] if incident.acknowledged_at else []
+    facts += [("Ended", f"{at(incident.resolved_at)} by {incident.resolved_by or 'its alerts'}")] if incident.resolved_at else []
+    facts += [("Nobody was told", incident.silence.text or incident.silence.code)] if incident.silence else []
+    waits = incident.status not in ENDED and incident.acknowledged_at is None
+    return "".join(
+        (
+            f"<h1>{text(incident.severity.value)} {text(incident.title)}</h1>",
+            paragraph(note) if note else "",
+            f"<p>{text(incident.summary)}</p>",
+            button(incident.incident_id) if waits and not note else "",
+            table((f"<b>{name}</b>", text(value)) for name, value in facts),
+            explained_by(incident),
+            *map(runbook, incident.runbooks),
+            "<h2>Alerts</h2>",
+            table(
+                (
+                    (text(one.severity.value), text(one.name), text(one.service), text(one.status), str(one.count))
+                    for one in incident.alerts
+                ),
+                ("", "alert", "service", "status", "times"),
+            ),
+            "<h2>Told</h2>" if incident.notified else "",
+            table((at(one.at), text(one.receiver), text(one.reason)) for one in incident.notified),
+            "<h2>What happened</h2>",
+            table((at(one.at), text(one.what), text(one.by)) for one in incident.timeline),
+            f"<p><small>Revision {incident.revision}, read from {text(source)}.</small></p>",
+        )
+    )
+
+
+def explained_by(incident: Incident) -> str:
+    if incident.parent is None:
+        return ""
+    return f'<p>Explained by <a href="/incidents/{quote(incident.parent, safe="")}">{text(incident.parent)}</a></p>'
+
+
+def runbook(match: RunbookMatch) -> str:
+    url = safe_url(match.url)
+    title = f'<a href="{escape(url)}" rel="noreferrer">{text(match.title)}</a>' if url else text(match.title)
+    return f"<h2>Runbook: {title} ({match.score:.0%})</h2><ol>{''.join(f'<li>{text(step)}</li>' for step in match.steps)}</ol>"

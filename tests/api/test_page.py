@@ -1,0 +1,73 @@
+"""The page that links in messages lead to."""
+
+from __future__ import annotations
+
+import base64
+
+from pipeline.api.parts import Parts
+from schemas.feedback import Feedback
+from schemas.runbook import RunbookMatch
+from tests.api.fakes import Door, FakeHistory, FakeKafka
+from tests.api.test_people import incident
+
+EVIL = "<script>alert(1)</script>\"'\u202e"
+TOKEN = "a-token-of-some-length"
+
+
+def basic(password: str) -> dict[str, str]:
+    return {"authorization": "Basic " + base64.b64encode(f"anybody:{password}".encode()).decode()}
+
+
+def test_what_a_source_sent_is_shown_as_text(door: Door, history: FakeHistory) -> None:
+    bad = RunbookMatch(id="r", title=EVIL, score=1, url="javascript:alert(1)", steps=[EVIL])
+    change = {"title": EVIL, "summary": EVIL, "service": EVIL, "parent": EVIL, "runbooks": [bad]}
+    history.known["i1"] = incident("i1").model_copy(update=change)
+    answer = door.get("/incidents/i1")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert "&lt;script&gt;" in answer.text
+    for never in ("<script", "javascript:", "\u202e"):
+        assert never not in answer.text
+
+
+def test_the_button_acknowledges_and_leads_back(door: Door, broker: FakeKafka, history: FakeHistory) -> None:
+    history.known["i1"] = incident("i1")
+    assert 'action="/incidents/i1/ack"' in door.get("/incidents/i1").text
+    answer = door.post("/incidents/i1/ack", data={"by": "ada"}, headers={"origin": "http://localhost"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/incidents/i1?heard=1")
+    said = Feedback.from_json(broker.sent[0].value or b"")
+    assert (said.kind, said.incident_id, said.by) == ("acknowledge", "i1", "ada")
+    after = door.get("/incidents/i1?heard=1").text
+    assert "on its way" in after
+    assert "<form" not in after
+
+
+def test_an_incident_that_has_ended_has_no_button(door: Door, history: FakeHistory) -> None:
+    history.known["i1"] = incident("i1").model_copy(update={"status": "resolved"})
+    assert "<form" not in door.get("/incidents/i1").text
+
+
+def test_an_unknown_incident_is_404_and_while_the_history_is_away_the_button_stays(door: Door, history: FakeHistory) -> None:
+    assert door.get("/incidents/nope").status_code == 404
+    history.away = True
+    answer = door.get("/incidents/i1")
+    assert answer.status_code == 503
+    assert "<form" in answer.text
+
+
+def test_with_a_token_the_browser_asks_for_it_and_other_sites_still_cannot_act(
+    door: Door, parts: Parts, broker: FakeKafka, history: FakeHistory
+) -> None:
+    parts.token = TOKEN
+    history.known["i1"] = incident("i1")
+    refused = door.get("/incidents/i1")
+    assert (refused.status_code, refused.headers["www-authenticate"].split()[0]) == (401, "Basic")
+    assert door.get("/incidents/i1", headers=basic("wrong")).status_code == 401
+    assert door.get("/incidents/i1", headers={"authorization": "Basic ?!"}).status_code == 401
+    assert door.get("/incidents/i1", headers=basic(TOKEN)).status_code == 200
+    assert door.get("/api/v1/incidents", headers=basic(TOKEN)).status_code == 401
+    evil = basic(TOKEN) | {"origin": "http://evil.example"}
+    assert door.post("/incidents/i1/ack", data={"by": "eve"}, headers=evil).status_code == 403
+    assert broker.sent == []
+    assert door.post("/incidents/i1/ack", data={"by": "ada"}, headers=basic(TOKEN)).status_code == 303
