@@ -13,6 +13,9 @@ from pipeline.settings import LogFormat, Settings
 
 SECRET_WORDS = ("password", "secret", "token", "api_key", "apikey", "authorization", "routing_key")
 
+AS_DICTS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+"""Tracebacks without the values of variables: a secret may be among them."""
+
 
 def set_up(settings: Settings, **bound: Any) -> None:
     """Configure structlog and the standard library's logging for this process; `bound` is on every line."""
@@ -23,9 +26,10 @@ def set_up(settings: Settings, **bound: Any) -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         mask,
-        structlog.processors.dict_tracebacks if as_json else structlog.processors.UnicodeDecoder(),
+        AS_DICTS if as_json else structlog.processors.UnicodeDecoder(),
     ]
-    render: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    person: Any = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+    render: Any = structlog.processors.JSONRenderer() if as_json else person
     structlog.configure(
         processors=[*shared, render],
         wrapper_class=structlog.make_filtering_bound_logger(level),

@@ -145,8 +145,9 @@ class Session:
 
     def _look_after(self, status: Status) -> None:
         for worker in self.here.supervisor.watch():
-            words = cause(worker.last_words(20))
-            what = f"{worker.spec.name} ended with {worker.last_exit} and is {worker.state.value}: {words}"
+            what = f"{worker.spec.name} {ended(worker.last_exit)} and is {worker.state.value}"
+            if not killed(worker.last_exit):  # then it had no time to say why
+                what += f": {cause(worker.last_words(20))}"
             status.notes.append(Line(now(), "worker", what))
         status.lanes = self.here.lanes()
 
@@ -166,15 +167,29 @@ class Session:
                 print("\n".join([f"The worker {worker.spec.name} refuses to start:", *worker.last_words(6)]), file=sys.stderr)
 
 
+def ended(code: int | None) -> str:
+    """`ended with 3`, or `was killed by SIGKILL`."""
+    if code is None or not killed(code):
+        return f"ended with {code}"
+    try:
+        return f"was killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was killed by signal {-code}"
+
+
+def killed(code: int | None) -> bool:
+    return code is not None and code < 0
+
+
 def cause(lines: list[str]) -> str:
-    """What a worker's last log lines say went wrong: the newest error, or else the last line."""
+    """What a worker's last log lines say went wrong: the newest error, or what no logger wrote."""
     for line in reversed(lines):
         try:
             entry = json.loads(line)
         except ValueError:
-            continue
+            return line[:300]  # what no logger wrote: the end of a traceback, or a library that gave up
         if isinstance(entry, dict) and entry.get("level") in ("error", "critical"):
             raised = entry.get("exception") or [{}]
             about = f"{raised[-1].get('exc_type', '')} {raised[-1].get('exc_value', '')}".strip() if isinstance(raised, list) else ""
             return " ".join(part for part in (str(entry.get("event", "")), str(entry.get("why", "")), about) if part)[:300]
-    return lines[-1][:300] if lines else "no last words"
+    return "its log says nothing of it"

@@ -45,6 +45,7 @@ class RecordSettings:
             "heartbeat.interval.ms": 1000,
             "max.poll.interval.ms": 120_000,
             "topic.metadata.refresh.interval.ms": 10_000,  # a topic that is made after the start is seen this soon
+            "log_level": 2,  # Kafka that is away is told by /ready and in our own log, not by a line a second
             "fetch.wait.max.ms": 100,
             "fetch.queue.backoff.ms": 20,
             "fetch.max.bytes": 2_097_152,

@@ -108,7 +108,7 @@ def test_a_run_pages_survives_the_kill_of_a_worker_and_ends_with_an_account_that
     workers = run.workers()
     assert set(workers) == {"intake", "decide", "act", "record", "api"}
     workers["decide"].kill()
-    run.until(r"worker\s+decide ended with -9")
+    run.until(r"worker\s+decide was killed by SIGKILL")
     run.until(r"silenced\s+P2 Mobile API 5xx.*depends on payments")
     listed = run.fluxai("incidents", "--json")
     assert "P1" in {json.loads(line)["severity"] for line in listed.splitlines()}
