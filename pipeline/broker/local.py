@@ -54,7 +54,7 @@ class LocalKafka:
         if nodes not in (1, 3):
             raise LocalKafkaError(f"a local Kafka has 1 or 3 nodes, not {nodes}")
         self.directory = directory.absolute()
-        self.cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        self.cluster_id = new_cluster_id()
         ports = free_ports(2 * nodes)
         self.nodes = [Node(number + 1, ports[2 * number], ports[2 * number + 1]) for number in range(nodes)]
         self._detached = detached
@@ -290,6 +290,13 @@ def server_properties(node: Node, nodes: Sequence[Node], directory: Path) -> str
         "group.min.session.timeout.ms": 1000,
     }
     return "".join(f"{name}={value}\n" for name, value in settings.items())
+
+
+def new_cluster_id() -> str:
+    """A random id as Kafka writes them. Never with a dash first, as one in 64 would have: its own command takes that for an option."""
+    while (found := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
+        pass
+    return found
 
 
 def free_ports(count: int) -> list[int]:

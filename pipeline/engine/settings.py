@@ -32,6 +32,8 @@ class EngineSettings:
     call_seconds: float = 5.0
     """Time-out of one call to a broker; retriable ones are made again, for `budget_seconds` in all."""
     budget_seconds: float = 60.0
+    hung_seconds: float = 15.0
+    """A call that lasts this long, three times its time-out, will not come back. (The library's own time-outs have added up to 10 s.)"""
     client: Mapping[str, str] = field(default_factory=dict)
     """More librdkafka settings for every client: SASL, TLS."""
 

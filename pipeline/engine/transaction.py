@@ -15,6 +15,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer, Topic
 
 from pipeline.engine.errors import AbortNeeded, FatalEngineError, Stopped
 from pipeline.engine.settings import EngineSettings
+from pipeline.engine.watchdog import Stopwatch
 
 LOG = structlog.get_logger("engine")
 PATIENCE = 2.0
@@ -27,11 +28,19 @@ REFUSALS = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG, KafkaError.IN
 class Transactions:
     """Begin, produce, send offsets, commit or abort. Not thread-safe; never poll the input with a transaction open."""
 
-    def __init__(self, settings: EngineSettings, processor: str, on_error: Callable[[object], None], stopping: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        settings: EngineSettings,
+        processor: str,
+        on_error: Callable[[object], None],
+        stopping: Callable[[], bool],
+        watch: Stopwatch | None = None,
+    ) -> None:
         self._producer = Producer(settings.producer(processor, on_error) | {"on_delivery": self._delivered})
         self._wait = settings.call_seconds
         self._budget = settings.budget_seconds
         self._stopping = stopping
+        self._watch = watch or Stopwatch()
         self.committing = False
         """Whether the commit has been asked for: from then on its outcome is unknown until it is told."""
         self.refused: str | None = None
@@ -106,11 +115,14 @@ class Transactions:
     def _call(self, name: str, function: Callable[..., object], *arguments: object, budget: float | None = None) -> None:
         ends = time.monotonic() + (self._budget if budget is None else budget)
         while True:
+            self._watch.begin(name)
             try:
                 function(*arguments)
                 return
             except KafkaException as error:
                 self._classify(name, error.args[0], error, time.monotonic() < ends)
+            finally:
+                self._watch.end()
             if self._stopping():
                 raise Stopped(name)
             time.sleep(PAUSE_SECONDS)

@@ -26,6 +26,7 @@ from pipeline.engine.settings import EngineSettings, epoch_ms
 from pipeline.engine.store import TaskStore
 from pipeline.engine.task import Budget, Task
 from pipeline.engine.transaction import Transactions
+from pipeline.engine.watchdog import Stopwatch, Watchdog
 from schemas.topics import BY_NAME, full_name
 
 __all__ = ["EngineSettings", "FatalEngineError", "Worker", "WorkerState"]
@@ -76,6 +77,7 @@ class Worker:
         self._changelog = self._full[processor.changelog]
         self._tasks: dict[int, Task] = {}
         self._stopping = threading.Event()
+        self._watch = Stopwatch()
         self._opened = False
         self._joined = False
         self._failure: str | None = None
@@ -90,12 +92,14 @@ class Worker:
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set; the transaction in hand is finished first.
 
-        Raises FatalEngineError when only a new process helps, whatever the cause: exit with status 3 then.
+        Raises FatalEngineError when only a new process helps, whatever the cause: exit with status 3 then. A call into the client library
+        that does not come back ends the process with that status itself.
         """
         self._stopping = stop
         try:
-            while not stop.is_set():
-                self.step()
+            with Watchdog(self._watch, self._settings.hung_seconds, self._settings.call_seconds + 1, stop):
+                while not stop.is_set():
+                    self.step()
         except Stopped as pending:
             LOG.warning("stopped with a call pending", call=str(pending))
         except FatalEngineError as error:
@@ -158,7 +162,7 @@ class Worker:
 
     def _open(self) -> None:
         name, settings = self._processor.name, self._settings
-        self._transactions = Transactions(settings, name, self._client_error, self._stopping.is_set)
+        self._transactions = Transactions(settings, name, self._client_error, self._stopping.is_set, self._watch)
         self._transactions.open()
         embedded = self._transactions.on_embedded_broker()
         self._inputs = Consumer(settings.input_consumer(name, self._client_error, embedded=embedded))
