@@ -89,7 +89,7 @@ def show(
 
 @app.command("redrive")
 def redrive(letter_ids: list[str] = ID, broker: str | None = BROKER, json: bool = JSON) -> None:
-    """Send dead letters again as they were: bytes, key and headers to alerts.raw.
+    """Send what intake could not read again as it was: bytes, key and headers to alerts.raw. Others stay, and none is sent then.
 
     \b
     Example:
@@ -99,6 +99,9 @@ def redrive(letter_ids: list[str] = ID, broker: str | None = BROKER, json: bool 
 
     settings = load_settings(brokers=broker)
     letters = find(settings, letter_ids)
+    staying = [f"{letter.id} stays: {letter.stays}." for letter in letters if letter.stays]
+    if staying:
+        raise Refusal(Exit.NO, "\n".join(map(safe, staying)), "Nothing was sent.")
     headers = [[(name, text.encode()) for name, text in letter.source_headers.items()] for letter in letters]
     sent = send_all(settings, "alerts.raw", [Outgoing(letter.key, letter.value, own) for letter, own in zip(letters, headers, strict=True)])
     if json:

@@ -55,7 +55,9 @@ def incidents(
 
 
 def explain(
-    subject: str = typer.Argument(..., metavar="ALERT_ID", help="An alert id, a dead letter's id (d0-17), or a place (alerts.raw/0/17)."),
+    subject: str = typer.Argument(
+        ..., metavar="ID", help="Of an alert, an incident or a dead letter (d0-17), or a place (alerts.raw/0/17)."
+    ),
     broker: str | None = BROKER,
     json: bool = JSON,
 ) -> None:
@@ -71,7 +73,7 @@ def explain(
     with history(settings) as source:
         found = explain_subject(source, subject, settings.topic_prefix)
     if not found:
-        hint = "Alert ids are in `fluxai tail decisions`; a record that was just sent may take a second."
+        hint = "Incidents: fluxai incidents. Alerts: fluxai tail decisions. A record that was just sent may take a second."
         raise Refusal(Exit.NO, f"Nothing is known of {subject!r} (looked in {source.source}).", hint)
     if json:
         for one in found:

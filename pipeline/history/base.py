@@ -64,6 +64,18 @@ class DeadLetter:
     def source_headers(self) -> dict[str, str]:
         return {name: text for name, text in self.headers.items() if name not in OWN_HEADERS}
 
+    @property
+    def stays(self) -> str:
+        """Why these bytes must not go to alerts.raw again; empty for those of intake, which came from there."""
+        if self.stage == "intake":
+            return ""
+        if self.stage == "decide":
+            return "it is no raw payload, and its alert was told all the same, from its rule verdict"
+        if self.stage == "act":
+            return f"it is a message to {self.headers.get('receiver') or 'a receiver'}, not an alert; see its incident: fluxai incidents"
+        where = f" from {self.source.topic}" if self.source.topic else ""
+        return f"{self.stage or 'an unknown program'} set it aside{where}; hand it back there: fluxai dead-letters show {self.id} --raw"
+
     @classmethod
     def from_record(cls, record: Record) -> Self:
         """Never raises: a header that is missing or wrong reads as empty, or as NOWHERE."""

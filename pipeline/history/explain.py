@@ -14,6 +14,8 @@ from schemas.effect import Receipt
 from schemas.incident import Incident, Notified
 
 PREVIEW_BYTES = 400
+NEWEST = 5
+"""Alert events that stand for an incident."""
 
 
 class Arrived(BaseModel):
@@ -82,7 +84,7 @@ class DeadLetterExplanation(BaseModel):
     size: int = Field(description="Bytes.")
     preview: str = Field(description="The first bytes as text; what cannot be printed is replaced.")
     headers: dict[str, str] = Field(description="The source's own.")
-    redrive: str = Field(description="The command that puts the bytes back on their topic.")
+    redrive: str = Field(description="The command that puts the bytes back on their topic; empty where that must not be.")
     read_from: str
 
 
@@ -90,8 +92,8 @@ Explanation = DecisionExplanation | DeadLetterExplanation
 
 
 def explain(history: History, subject: str, prefix: str = "flux.") -> list[Explanation]:
-    """Explains an alert id, a dead letter's id (`d0-17`) or a place (`alerts.raw/0/17`: all alerts in that record, or a place on
-    dead_letters). Empty when nothing of that name is known. Raises HistoryUnavailable.
+    """Explains an alert id, an incident's id (its newest few alert events), a dead letter's id (`d0-17`) or a place (`alerts.raw/0/17`:
+    all alerts in that record, or a place on dead_letters). Empty when nothing of that name is known. Raises HistoryUnavailable.
     """
     if (letter_id := dead_letter_id(subject)) is not None:
         letter = history.dead_letter(*letter_id)
@@ -99,7 +101,9 @@ def explain(history: History, subject: str, prefix: str = "flux.") -> list[Expla
     if (place := named_place(subject, prefix)) is not None:
         return explain_place(history, place)
     decision = history.decision(subject)
-    return [] if decision is None else [explain_known(history, decision)]
+    if decision is None:
+        return [explain_known(history, one) for one in history.decisions_of(subject, NEWEST)]
+    return [explain_known(history, decision)]
 
 
 def explain_place(history: History, place: Place) -> list[Explanation]:
@@ -220,7 +224,7 @@ def explain_dead_letter(letter: DeadLetter, read_from: str) -> DeadLetterExplana
     return DeadLetterExplanation(
         id=letter.id,
         answer=f"It was set aside by {letter.stage or 'an unknown stage'}: {letter.reason or 'no reason given'} ({letter.error})."
-        " Its bytes are kept as they came; people see one grouped incident for its source.",
+        f" Its bytes are kept as they came; {letter.stays or 'people see one grouped incident for its source'}.",
         stage=letter.stage,
         reason=letter.reason,
         error=letter.error,
@@ -230,7 +234,7 @@ def explain_dead_letter(letter: DeadLetter, read_from: str) -> DeadLetterExplana
         size=len(value),
         preview=printable(value[:PREVIEW_BYTES].decode("utf-8", "replace")),
         headers=letter.source_headers,
-        redrive=f"fluxai dead-letters redrive {letter.id}",
+        redrive="" if letter.stays else f"fluxai dead-letters redrive {letter.id}",
         read_from=read_from,
     )
 

@@ -200,6 +200,15 @@ def test_a_dead_letter_is_sent_again_as_it_was(fluxai: Fluxai) -> None:
     ]
     assert again["value_base64"] == letter["value_base64"] and again["key"] == "cron"
     fluxai("dead-letters", "redrive", "d0-99999", code=1)
+    for stage, topic in ((b"act", b"effects.delivery"), (b"decide", b"alerts"), (b"my-consumer", b"flux.incidents.triaged")):
+        send_all(settings, "dead_letters", [Outgoing(b"x", b"{}", [("stage", stage), ("reason", b"no"), ("topic", topic)])])
+    others = [str(one["id"]) for one in lines(fluxai("dead-letters", "list", "--json")) if one["reason"] == "no"]
+    refused = fluxai("dead-letters", "redrive", str(letter["id"]), *others, code=1)
+    assert len(others) == 3 and all(f"{one} stays" in refused for one in others)
+    raw = [
+        one for one in lines(fluxai("tail", "alerts.raw", "--from-start", "--no-follow", "--json")) if one["headers"] == {"source": "cron"}
+    ]
+    assert len(raw) == 1
     fluxai("dead-letters", "redrive", "17", code=2)
 
 

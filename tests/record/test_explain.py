@@ -96,6 +96,17 @@ def test_a_late_verdict_is_called_late() -> None:
     assert "LATE" in shown(explain_decision(late, None, [], "x"))
 
 
+@pytest.mark.parametrize(
+    ("stage", "why"), [("act", "a message to pager"), ("decide", "told all the same"), ("consumer.mine", "consumer.mine")]
+)
+def test_a_dead_letter_that_is_no_raw_payload_is_not_offered_to_be_sent_again(stage: str, why: str) -> None:
+    letter = DeadLetter.from_headers(0, 1, NOW, None, b"{}", {"stage": stage, "reason": "gave_up", "receiver": "pager"})
+    it = explain_dead_letter(letter, "Kafka topics")
+    assert it.redrive == ""
+    assert why in it.answer
+    assert "redrive" not in shown(it)
+
+
 def test_a_dead_letter_says_why_where_its_bytes_are_and_how_to_put_them_back() -> None:
     headers = {name: value.decode() for name, value in dead_letter_headers(9)}
     letter = DeadLetter.from_headers(2, 17, from_ms(1_795_534_019_212), b"grafana", b"\xff{\x1b[31mred [bold]", headers)
