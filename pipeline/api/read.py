@@ -93,7 +93,7 @@ def routes(archive: Archive, prefix: str) -> APIRouter:
 
     @router.get("/explain/{subject:path}", response_model=Explained, tags=["alerts"])
     async def explained(subject: Annotated[str, Path(min_length=1, max_length=200)]) -> Explained:
-        """Why somebody was told, or was not. `subject`: id of an alert, incident or dead letter (`d0-17`), or a place (`alerts.raw/0/17`)."""
+        """Why somebody was told, or not. `subject`: id of an alert, incident or dead letter (`d0-17`), or a place (`alerts.raw/0/17`)."""
         source, found = await archive.ask(lambda history: explain(history, subject, prefix))
         if not found:
             raise HTTPException(404, f"nothing is known of {subject!r} in {source}")
