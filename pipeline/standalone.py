@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import threading
 import urllib.error
 import urllib.request
@@ -20,6 +19,7 @@ from pipeline.broker.embedded import EmbeddedBroker
 from pipeline.broker.topics import apply, check
 from pipeline.console.live import Lane
 from pipeline.health import LANES, SLOTS, metrics_port
+from pipeline.ports import Ports
 from pipeline.record.postgres import EmbeddedPostgres
 from pipeline.settings import SecurityProtocol, Settings
 from pipeline.supervisor import Spec, State, Supervisor, project_path, worker_command
@@ -132,11 +132,12 @@ class Standalone:
         return server.start()
 
     def _free_ports(self) -> None:
+        ports = self._stack.enter_context(closing(Ports()))
         if self.settings.metrics_port == 0:
-            self._set(metrics_port=free_base(self.settings.metrics_host))
+            self._set(metrics_port=ports.take_base(self.settings.metrics_host, METRICS_BASE, SLOTS, len(LANES)))
         port = self.settings.api_port
-        if port == 0 or not port_is_free(self.settings.api_host, port):
-            self._set(api_port=free_port(self.settings.api_host))
+        if port == 0 or not ports.take(self.settings.api_host, port):
+            self._set(api_port=ports.take_any(self.settings.api_host))
             if port:
                 self.say(f"Port {port} is in use; the HTTP front door listens on {self.settings.api_port}.")
 
@@ -166,29 +167,3 @@ def ask_ready(host: str, port: int) -> str:
                 return "not ready"
     except OSError:
         return "starting"
-
-
-def port_is_free(host: str, port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True
-
-
-def free_port(host: str) -> int:
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
-
-
-def free_base(host: str) -> int:
-    """A port from which every lane's own port (see `metrics_port`) is free: the usual one, or else any."""
-    base = METRICS_BASE
-    for _ in range(50):
-        if base + SLOTS * len(LANES) < 65536 and all(port_is_free(host, base + SLOTS * number) for number in range(len(LANES))):
-            return base
-        base = free_port(host)
-    raise OSError(f"no free ports for the workers on {host}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import shutil
-import socket
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -168,6 +167,7 @@ def examine_postgres(settings: Settings) -> Iterator[Finding]:
 
 def examine_machine(settings: Settings) -> Iterator[Finding]:
     from pipeline.broker.jars import missing_tools
+    from pipeline.ports import port_is_free
 
     folder = settings.state_dir.absolute()
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
@@ -187,13 +187,3 @@ def examine_machine(settings: Settings) -> Iterator[Finding]:
         yield Finding("local Kafka", Grade.OK, "fluxai kafka up works here")
     else:
         yield Finding("local Kafka", Grade.NOTE, f"not possible here: {missing}", "Only needed for fluxai kafka up and the tests on Kafka")
-
-
-def port_is_free(host: str, port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True
