@@ -356,8 +356,11 @@ def _catalogue() -> tuple[Entry, ...]:
 
 def _plainly(message: str, value: str, secret: bool) -> str:
     """A validator's sentence, with the value where it is no secret."""
-    message = message.removeprefix("Value error, ").removeprefix("Input ").replace(" items ", " characters ")
+    message = message.removeprefix("Value error, ").removeprefix("Input ").removeprefix("Value ").replace(" items ", " characters ")
+    message = message.partition(" after validation")[0]
     shown = "the value" if secret else repr(value)
+    if message.startswith("String should match pattern"):
+        return f"{shown} is not allowed"
     return f"{shown} {message}" if message.startswith(("should", "is ")) else message
 
 

@@ -188,6 +188,8 @@ def _complaint(kind: str, message: str, where: Where, model: type[BaseModel]) ->
         return "unknown key", f"Did you mean {close[0]}" if close else f"Known here: {', '.join(sorted(names))}"
     if kind == "missing":
         return "is missing", "Add it" + (f": {about}" if (about := _about(model, where)) else "")
+    if kind in ("model_type", "dict_type") and not where:
+        return "is no mapping of keys to values", f"Begin with one of {', '.join(sorted(known_keys(model, ())))}"
     what, _, fix = message.partition(". ")
     return what.rstrip("."), fix.rstrip(".") or _about(model, where)
 

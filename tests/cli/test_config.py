@@ -56,6 +56,7 @@ def test_a_good_file_is_read(tmp_path: Path) -> None:
         ("broken YAML", "noise:\n  - [1, 2\nother: 3\n", 3, "", "expected"),
         ("variable that is not set", "notify:\n  public_url: ${NOT_SET}\n", 2, "notify.public_url", "NOT_SET is not set"),
         ("a list for a map", "notify: []\n", 1, "notify", "dictionary"),
+        ("a list for the whole", "- notify\n", 1, "", "Begin with one of mappings, noise, normalize, notify"),
     ],
     ids=lambda value: value if isinstance(value, str) and " " in value and "\n" not in value and len(value) < 40 else "",
 )

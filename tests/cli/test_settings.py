@@ -15,7 +15,7 @@ from pipeline.settings import BY_NAME, CATALOGUE, Settings, SettingsError, as_ma
         ("FLUX_KAFKA_BROKERS", "kafka", "'kafka' is not HOST:PORT"),
         ("FLUX_KAFKA_BROKERS", "kafka:9092,other:99999", "'other:99999' is not HOST:PORT"),
         ("FLUX_SLOT", "-1", "greater than or equal to 0"),
-        ("FLUX_TOPIC_PREFIX", "a b", "match pattern"),
+        ("FLUX_TOPIC_PREFIX", "a b", "'a b' is not allowed"),
         ("FLUX_MODE", "on", "'shadow', 'notify-only' or 'active'"),
         ("NOISE_SUPPRESSION_ENABLED", "perhaps", "neither true nor false"),
         ("TRANSIENT_TTL", "-3", "greater than or equal to 0"),
