@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -15,6 +16,27 @@ SECRET_WORDS = ("password", "secret", "token", "api_key", "apikey", "authorizati
 
 AS_DICTS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 """Tracebacks without the values of variables: a secret may be among them."""
+
+SELDOM_S = 30.0
+REMEMBERED = 1000
+
+
+class Seldom(logging.Filter):
+    """Lets what a library says through once in `SELDOM_S`: a client whose brokers are away says the same a hundred times a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._next: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        now = time.monotonic()
+        what = (record.name, str(record.msg))
+        if now < self._next.get(what, 0.0):
+            return False
+        if len(self._next) >= REMEMBERED:  # a library that puts its numbers into the text
+            self._next.clear()
+        self._next[what] = now + SELDOM_S
+        return True
 
 
 def set_up(settings: Settings, **bound: Any) -> None:
@@ -38,6 +60,7 @@ def set_up(settings: Settings, **bound: Any) -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=render, foreign_pre_chain=shared))
+    handler.addFilter(Seldom())
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(**bound)

@@ -38,3 +38,17 @@ def test_a_traceback_shows_no_values_of_variables(form: LogFormat, monkeypatch: 
         logging.getLogger("two").exception("it failed too")
     assert said.getvalue().count("ZeroDivisionError") >= 2
     assert "hunter2" not in said.getvalue()
+
+
+def test_what_a_library_says_again_and_again_is_written_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", said)
+    logs.set_up(Settings(log_format=LogFormat.JSON))
+    for number in range(100):
+        logging.getLogger("client").error("no connection to node %s", number)
+        structlog.get_logger("ours").warning("ours", number=number)
+    logging.getLogger("client").error("another thing")
+    lines = said.getvalue().splitlines()
+    assert len([line for line in lines if "no connection" in line]) == 1
+    assert len([line for line in lines if "ours" in line]) == 100
+    assert len([line for line in lines if "another thing" in line]) == 1
