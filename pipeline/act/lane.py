@@ -95,6 +95,12 @@ async def briefly(work: Awaitable[Result], timeout: float) -> Result | None:
     except (TimeoutError, KafkaError) as error:
         LOG.info("a call was given up", error=repr(error))
         return None
+    except asyncio.CancelledError:
+        # aiokafka's stop waits for tasks that it has cancelled: that is their end, not ours, and must not hide why we leave.
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        return None
 
 
 class ActLane(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has no types

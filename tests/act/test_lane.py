@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from agents.notify.routes import NotifyConfig
 from pipeline.act.clients import ActFailed
-from pipeline.act.lane import Times, make_desks, run_act
+from pipeline.act.lane import Times, briefly, make_desks, run_act
 from pipeline.health import Health
 from pipeline.metrics import Metrics, build
 from pipeline.settings import Mode, Settings
@@ -212,3 +212,21 @@ def test_in_shadow_mode_nobody_is_told_and_no_secret_is_needed(hook: FakeReceive
         return (await desks["hook"].attempt(a_delivery())).detail
 
     assert "nobody was told" in asyncio.run(once()) and hook.attempts == []
+
+
+def test_a_client_whose_own_tasks_are_cancelled_when_it_stops_does_not_hide_why_the_lane_leaves() -> None:
+    async def stop() -> None:
+        own = asyncio.ensure_future(asyncio.sleep(60))
+        await asyncio.sleep(0)
+        own.cancel()
+        await own
+
+    async def cancelled_from_outside() -> None:
+        leaving = asyncio.ensure_future(briefly(asyncio.sleep(60), 60))
+        await asyncio.sleep(0.01)
+        leaving.cancel()
+        await leaving
+
+    assert asyncio.run(briefly(stop(), 1)) is None
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(cancelled_from_outside())
