@@ -132,10 +132,10 @@ def open_incident(
 
 
 def join(turn: Turn, row: IncidentRow, alert: AlertRow, alert_key: str) -> None:
-    """A new alert becomes a member: the incident's causes are narrowed to what explains this one too."""
+    """An alert becomes a member: the incident's causes are narrowed to what explains this one too. One that comes back counts once."""
     hops = turn.world.graph.upstream(place(alert), turn.world.rules.join_hops)
     common = {service: total + hops[service] for service, total in row.causes.items() if service in hops}
-    if common:
+    if common and alert_key not in row.members:
         for service in row.causes:
             if service not in common:
                 drop_ref(turn, CAUSES, f"{row.domain}|{service}", row.incident_id)
@@ -148,8 +148,8 @@ def join(turn: Turn, row: IncidentRow, alert: AlertRow, alert_key: str) -> None:
 
 def take_in(turn: Turn, row: IncidentRow, alert: AlertRow, alert_key: str) -> None:
     alert.incident_id, alert.member = row.incident_id, True
+    row.total += alert_key not in row.members
     row.members = [*(one for one in row.members if one != alert_key), alert_key][-LISTED:]
-    row.total += 1
     row.firing += 1
     row.last_join_at = row.updated_at = turn.now
     if alert.severity == P1:
@@ -210,7 +210,6 @@ def reopen(turn: Turn, row: IncidentRow, alert: AlertRow, alert_key: str) -> Non
     for service in row.causes:
         add_ref(turn, CAUSES, f"{row.domain}|{service}", row.incident_id)
     note(row, turn.now, f"reopened by {alert.name}")
-    row.total -= 1 if alert_key in row.members else 0
     take_in(turn, row, alert, alert_key)
     turn.publish.add(row.incident_id)
 

@@ -172,7 +172,7 @@ class FakeReceiver:
             self._released.wait(answer.delay_s)
         if answer.line is Line.HANGS:
             self._released.wait()
-        taken = answer.line in (Line.HOLDS, Line.DROPS_AFTER)
+        taken = len(body) == length and answer.line in (Line.HOLDS, Line.DROPS_AFTER)  # else the sender died while it wrote
         hit = Hit(at, request.command, request.path, dict(request.headers.items()), body, answer.status if taken else None)
         with self._changed:
             self.attempts.append(hit)

@@ -30,7 +30,7 @@ from tests.faults.pipeline_load import PipelineLoad, Sender, send_all
 from tests.faults.rig import HOLD_S, LANES, Rest, all_work, environment, recoveries, settle, until, worker, write_config
 from tests.faults.stories import Payload
 
-FAULT_PROBABILITY = 0.02
+FAULT_PROBABILITY = 0.04
 ACKNOWLEDGE_ONE_IN = 7
 REST_S = 60.0
 
@@ -82,7 +82,9 @@ def play(brokers: str, prefix: str, logs: Path, *, seed: int, kills: int, second
         until(fleet, all_work(fleet, [f"{lane}-{slot}" for lane, slot in LANES]), 40)
         load.start()
         began = time.monotonic()
-        while fleet.deaths["kill"] < kills or time.monotonic() - began < seconds:
+        while (
+            fleet.deaths["kill"] < kills or time.monotonic() - began < seconds or (kills and not any(fleet.deaths[one] for one in POINTS))
+        ):
             if fleet.deaths["kill"] < kills:
                 fleet.kill(fleet.random.randrange(len(LANES)))
             fleet.watch(fleet.random.uniform(0.3, 1.5) * max(1.0, seconds / max(1, kills) / 1.1))

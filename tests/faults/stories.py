@@ -192,6 +192,18 @@ def gathers(who: Who, chance: random.Random) -> Story:
     return story
 
 
+def returns(who: Who, chance: random.Random) -> Story:
+    """Two alerts of an incident end and come back: first the milder, which reopens it, then the P1, which joins it again and pages."""
+    other = Who(f"{who.name}2", who.service, who.cluster)
+    story = Story().then(0, flux(who, "firing", "critical", PAGED)).then(0.2, flux(other, "firing", "warning", JOINED))
+    story.then(1, flux(other, "resolved", "warning", MEMBER)).then(1.5, flux(who, "resolved", "critical", TOLD))
+    story.then(2, flux(other, "firing", "warning", HOLD)).then(
+        chance.uniform(2.2, 5), flux(who, "firing", "critical", "notified/escalation")
+    )
+    story.endings += [flux(other, "resolved", "warning", MEMBER), flux(who, "resolved", "critical", TOLD)]
+    return story
+
+
 def is_no_production(who: Who, chance: random.Random) -> Story:
     who = Who(who.name, who.service, who.cluster, environment="staging")
     code = "suppressed/non_production"
@@ -271,8 +283,8 @@ UNREADABLE = [
 ]
 EMPTY_NOTIFICATION = b'{"version": "4", "groupKey": "{}", "receiver": "flux", "status": "firing", "alerts": []}'
 STORIES: dict[Callable[[Who, random.Random], Story], int] = {
-    burns: 6, simmers: 6, passes: 2, may_pass: 2, rises: 3, gathers: 2, is_no_production: 1, is_silenced: 1, flaps: 1, is_swapped: 1,
-    batch: 2, is_unreadable: 2, is_no_alert: 1,
+    burns: 6, simmers: 6, passes: 2, may_pass: 2, rises: 3, gathers: 2, returns: 1, is_no_production: 1, is_silenced: 1,
+    flaps: 1, is_swapped: 1, batch: 2, is_unreadable: 2, is_no_alert: 1,
 }  # fmt: skip
 """Each kind of story and how often it is told."""
 SPEAK_ALERTMANAGER = (passes, flaps, is_swapped)

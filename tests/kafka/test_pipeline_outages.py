@@ -158,7 +158,7 @@ def test_a_broker_that_dies_under_load_and_comes_back_loses_nothing(tmp_path: Pa
             cluster.kill_node(1)
             fleet.watch(2)
             cluster.start_node(1)
-            fleet.watch(4)
+            fleet.watch(2)
             load.finish()
             played = end(brokers, prefix, fleet, hook, sender, load.endings)
     finally:
