@@ -26,6 +26,8 @@ def up(nodes: int = typer.Option(1, "--nodes", help="1 or 3."), json: bool = JSO
         cluster = local.up(nodes)
     except LocalKafkaError as error:
         raise Refusal(Exit.FATAL, f"{error}.") from None
+    except OSError as error:
+        raise Refusal(Exit.FATAL, f"It did not start: {error}.", "Set FLUX_STATE_DIR to a folder that can be written.") from None
     if json:
         print_json({"brokers": cluster.bootstrap, "nodes": len(cluster.nodes), "folder": str(cluster.directory)})
     else:

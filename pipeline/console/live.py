@@ -26,8 +26,11 @@ LANE_STYLES = {
     "refused": "bold red",
     "stopped": "dim",
 }
-FIXED_LINES = 13
-"""Frames, headings, the notes and the counts; what is left of the screen is for incidents and silences."""
+FIXED_LINES = 8
+"""Frames and headings; what these, the lines at the top and those at the bottom leave of the screen is for incidents and silences."""
+FRAME = 4
+"""Columns that a frame takes."""
+GAP = "   "
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,32 +72,48 @@ class LiveScreen:
         """The screen shows facts, not news."""
 
     def show(self, board: Board, status: Status) -> None:
-        self._live.update(screen(board, status, self._console.height), refresh=True)
+        self._live.update(screen(board, status, self._console.height, self._console.width), refresh=True)
 
 
-def screen(board: Board, status: Status, height: int) -> RenderableType:
-    room = max(6, height - FIXED_LINES)
+def screen(board: Board, status: Status, height: int, width: int = 160) -> RenderableType:
+    top, bottom = heading(status, width - FRAME), counts(board, status, width - FRAME)
+    room = max(6, height - FIXED_LINES - len(top) - len(bottom))
     silences = min(len(board.silenced), max(2, room // 3))
     return Group(
-        heading(status),
+        framed(top),
         incident_table(board.open_incidents(), max(3, room - silences)),
         silence_table(list(board.silenced)[-silences:] if silences else []),
-        counts(board, status),
+        framed(bottom),
     )
 
 
-def heading(status: Status) -> RenderableType:
-    note = status.notes[-1].text if status.notes else ""
+def framed(lines: Sequence[Text]) -> RenderableType:
+    for line in lines:
+        line.no_wrap, line.overflow = True, "ellipsis"
+    return Panel(Group(*lines))
+
+
+def packed(parts: Sequence[Text], width: int) -> list[Text]:
+    """As many parts on a line as fit, with a gap between them."""
+    lines: list[Text] = []
+    for part in parts:
+        if lines and len(lines[-1]) + len(GAP) + len(part) <= width:
+            lines[-1].append(GAP).append_text(part)
+        else:
+            lines.append(part.copy())
+    return lines
+
+
+def heading(status: Status, width: int) -> list[Text]:
     minutes, seconds = divmod(int(status.elapsed_s), 60)
-    text = Text.assemble(
-        (f"Flux AI  {minutes}:{seconds:02d}  ", "bold"),
-        (status.where, "dim"),
-        "\n",
-        (status.banner, "yellow"),
-        "\n",
-        text_of(note, "italic"),
-    )
-    return Panel(text, height=5)
+    where = [text_of(part, "dim") for part in status.where.split(GAP)]
+    note = text_of(status.notes[-1].text if status.notes else "", "italic")
+    banner = packed([text_of(part, "yellow") for part in status.banner.split(". ")], width) if len(status.banner) > width else []
+    return [
+        *packed([Text(f"Flux AI  {minutes}:{seconds:02d}", "bold"), *where], width),
+        *(banner or [text_of(status.banner, "yellow")]),
+        note,
+    ]
 
 
 def incident_table(incidents: Sequence[Incident], rows: int) -> RenderableType:
@@ -142,20 +161,19 @@ def silence_table(silences: Sequence[Silenced]) -> RenderableType:
     return table
 
 
-def counts(board: Board, status: Status) -> RenderableType:
+def counts(board: Board, status: Status, width: int) -> list[Text]:
     account = board.ledger.account()
     numbers = f"accepted {account.accepted} = notified {account.notified} + grouped {account.grouped} + suppressed {account.suppressed}"
-    numbers += f" + dead letters {account.dead_lettered} + open {account.open}   changes {board.changes}"
+    others = f"+ dead letters {account.dead_lettered} + open {account.open}"
     late = f", {account.deadline_misses} LATE" if account.deadline_misses else ""
-    verdict = f"   verdict p99 {account.verdict_p99_ms} ms{late}"
-    lanes = Text()
-    for lane in status.lanes:
-        again = f" (restarted {lane.restarts}×)" if lane.restarts else ""
-        why = f" {lane.why}" if lane.why else ""
-        lanes.append(f"{lane.name} ", style="bold")
-        lanes.append(printable(f"{lane.state}{again}{why}   "), style=LANE_STYLES.get(lane.state, ""))
-    lanes.no_wrap, lanes.overflow = True, "ellipsis"
-    return Panel(Group(Text(numbers + verdict, no_wrap=True, overflow="ellipsis"), lanes), height=4)
+    about = [numbers, others, f"changes {board.changes}", f"verdict p99 {account.verdict_p99_ms} ms{late}"]
+    return packed([Text(part) for part in about], width) + packed([lane_of(lane) for lane in status.lanes], width)
+
+
+def lane_of(lane: Lane) -> Text:
+    again = f" (restarted {lane.restarts}×)" if lane.restarts else ""
+    why = f" {lane.why}" if lane.why else ""
+    return Text.assemble((f"{lane.name} ", "bold"), (printable(f"{lane.state}{again}{why}"), LANE_STYLES.get(lane.state, "")))
 
 
 def text_of(value: str, style: str = "") -> Text:

@@ -91,7 +91,7 @@ def pairs(lines: Iterable[tuple[str, str]]) -> RenderableType:
     for name, words in lines:
         if words:
             table.add_row(Text(printable(name)), Text(printable(words)))
-    return Padding(table, (0, 0, 0, 2))
+    return Padding(table, (0, 0, 0, 2), expand=False)
 
 
 def facts(found: Mapping[str, Any]) -> str:

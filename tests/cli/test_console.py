@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from pipeline.cli.session import FORGETFUL
 from pipeline.console.board import KEPT_INCIDENTS, Board, Line
 from pipeline.console.closing import closing
 from pipeline.console.live import Lane, Status, screen
@@ -148,3 +149,17 @@ def test_plain_lines_tell_each_thing_once(capsys: pytest.CaptureFixture[str]) ->
     lines.lines([Line(AT, "opened", "evil\x1b[2J\nline")])
     out = capsys.readouterr().out.splitlines()
     assert [line.split(maxsplit=1)[-1] for line in out] == ["story     it begins", "decide starting", "opened    evil\ufffd[2J line"]
+
+
+def test_on_80_columns_the_address_the_warning_and_the_account_are_whole() -> None:
+    where = (
+        "embedded broker 127.0.0.1:34985   alerts: POST http://127.0.0.1:8080/api/v1/alerts/SOURCE   logs: /tmp/somewhere/clone/.flux/logs"
+    )
+    lanes = [Lane(name, "running") for name in ("intake", "decide", "act", "record", "api")]
+    console = Console(width=80, height=30)
+    with console.capture() as capture:
+        console.print(screen(Board(), Status(FORGETFUL, where, 61, lanes, [Line(AT, "story", "the note")]), 30, 80))
+    shown = capture.get()
+    for part in (*where.split("   "), "gone when this ends", "fluxai run --broker", "the note", "+ open 0", "verdict p99", "api running"):
+        assert part in shown, part
+    assert shown.count("\n") <= 30
