@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, StringConstraints
 
-from pipeline.history.explain import DeadLetterExplanation, DecisionExplanation
+from pipeline.history.explain import DeadLetterExplanation, DecisionExplanation, IncidentExplanation
 from schemas.base import Matcher, Moment
 from schemas.decision import Decision
 from schemas.effect import Receipt
@@ -101,4 +101,4 @@ class IncidentDetail(BaseModel):
 
 class Explained(BaseModel):
     source: str
-    explanations: list[Annotated[DecisionExplanation | DeadLetterExplanation, Field(discriminator="kind")]]
+    explanations: list[Annotated[DecisionExplanation | DeadLetterExplanation | IncidentExplanation, Field(discriminator="kind")]]

@@ -11,11 +11,11 @@ from pipeline.history.base import ENDED, DeadLetter, History, Place, dead_letter
 from schemas.base import Moment, Reason
 from schemas.decision import Decision, Outcome, StageRecord
 from schemas.effect import Receipt
-from schemas.incident import Incident, Notified
+from schemas.incident import Incident, Notified, TimelineEntry
 
 PREVIEW_BYTES = 400
 NEWEST = 5
-"""Alert events that stand for an incident."""
+"""Alert events that an incident's explanation names."""
 
 
 class Arrived(BaseModel):
@@ -88,12 +88,23 @@ class DeadLetterExplanation(BaseModel):
     read_from: str
 
 
-Explanation = DecisionExplanation | DeadLetterExplanation
+class IncidentExplanation(BaseModel):
+    kind: Literal["incident"] = "incident"
+    id: str
+    answer: str
+    summary: str
+    incident: IncidentFacts
+    timeline: list[TimelineEntry] = Field(description="What happened to it, oldest first.")
+    alerts: list[str] = Field(description="Ids of the newest few alert events decided as part of it, oldest first.")
+    read_from: str
+
+
+Explanation = DecisionExplanation | DeadLetterExplanation | IncidentExplanation
 
 
 def explain(history: History, subject: str, prefix: str = "flux.") -> list[Explanation]:
-    """Explains an alert id, an incident's id (its newest few alert events), a dead letter's id (`d0-17`) or a place (`alerts.raw/0/17`:
-    all alerts in that record, or a place on dead_letters). Empty when nothing of that name is known. Raises HistoryUnavailable.
+    """Explains an alert's or an incident's id, a dead letter's id (`d0-17`) or a place (`alerts.raw/0/17`: all alerts in that record, or
+    a place on dead_letters). Empty when nothing of that name is known. Raises HistoryUnavailable.
     """
     if (letter_id := dead_letter_id(subject)) is not None:
         letter = history.dead_letter(*letter_id)
@@ -101,9 +112,10 @@ def explain(history: History, subject: str, prefix: str = "flux.") -> list[Expla
     if (place := named_place(subject, prefix)) is not None:
         return explain_place(history, place)
     decision = history.decision(subject)
-    if decision is None:
-        return [explain_known(history, one) for one in history.decisions_of(subject, NEWEST)]
-    return [explain_known(history, decision)]
+    if decision is not None:
+        return [explain_known(history, decision)]
+    incident = history.incident(subject)
+    return [] if incident is None else [explain_incident(history, incident)]
 
 
 def explain_place(history: History, place: Place) -> list[Explanation]:
@@ -150,6 +162,19 @@ def explain_decision(decision: Decision, incident: Incident | None, attempts: li
         stages=decision.stages,
         incident=None if incident is None else incident_facts(incident, attempts),
         read_from=read_from,
+    )
+
+
+def explain_incident(history: History, incident: Incident) -> IncidentExplanation:
+    attempts = history.deliveries(incident.incident_id)
+    return IncidentExplanation(
+        id=incident.incident_id,
+        answer=f"It is {incident.status.value.replace('_', ' ')}. {sentence(telling(incident, attempts))}",
+        summary=incident.summary,
+        incident=incident_facts(incident, attempts),
+        timeline=incident.timeline,
+        alerts=[one.alert_id for one in history.decisions_of(incident.incident_id, NEWEST)],
+        read_from=history.source,
     )
 
 

@@ -11,7 +11,15 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.history.explain import DeadLetterExplanation, DecisionExplanation, Explanation, IncidentFacts, clock, printable
+from pipeline.history.explain import (
+    DeadLetterExplanation,
+    DecisionExplanation,
+    Explanation,
+    IncidentExplanation,
+    IncidentFacts,
+    clock,
+    printable,
+)
 
 SEVERITY_STYLES = {"P1": "bold red", "P2": "bold yellow", "P3": "cyan", "P4": "dim"}
 
@@ -19,6 +27,8 @@ SEVERITY_STYLES = {"P1": "bold red", "P2": "bold yellow", "P3": "cyan", "P4": "d
 def render_explanation(explanation: Explanation) -> RenderableType:
     if isinstance(explanation, DeadLetterExplanation):
         return render_dead_letter(explanation)
+    if isinstance(explanation, IncidentExplanation):
+        return render_incident(explanation)
     return render_decision(explanation)
 
 
@@ -42,6 +52,16 @@ def render_decision(it: DecisionExplanation) -> RenderableType:
         parts += [heading("stages"), pairs((stage.name, f"{stage.reason}{facts(stage.facts)}") for stage in it.stages)]
     if it.incident is not None:
         parts += [heading(f"incident {it.incident.incident_id}"), pairs(incident_lines(it.incident))]
+    return Group(*parts, Text(f"read from {it.read_from}", style="dim"))
+
+
+def render_incident(it: IncidentExplanation) -> RenderableType:
+    parts: list[RenderableType] = [
+        title(it.id, it.answer, SEVERITY_STYLES.get(it.incident.severity, "bold")),
+        pairs([*incident_lines(it.incident), ("summary", it.summary), ("alerts", ", ".join(it.alerts))]),
+    ]
+    if it.timeline:
+        parts += [heading("what happened"), pairs((clock(one.at), f"{one.what} ({one.by})") for one in it.timeline)]
     return Group(*parts, Text(f"read from {it.read_from}", style="dim"))
 
 

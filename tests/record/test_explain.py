@@ -9,10 +9,11 @@ import pytest
 from rich.console import Console
 
 from pipeline.history.base import DeadLetter
-from pipeline.history.explain import Explanation, explain_dead_letter, explain_decision
+from pipeline.history.explain import Explanation, explain, explain_dead_letter, explain_decision
 from pipeline.history.render import render_explanation
 from schemas.base import AlertStatus, Reason, from_ms
-from schemas.decision import Outcome
+from schemas.decision import Decision, Outcome
+from schemas.effect import Receipt
 from schemas.incident import Incident, IncidentStatus
 from tests.record.samples import NOW, dead_letter_headers, decision, incident, receipt
 
@@ -126,3 +127,26 @@ def test_control_characters_of_an_alert_do_not_reach_the_terminal() -> None:
     assert "\x1b" not in text
     assert "\x07" not in text
     assert "[red]x[/red]" in text
+
+
+def test_an_incident_is_explained_by_its_id_also_when_no_decision_names_it() -> None:
+    class Archive:
+        source = "a dictionary"
+
+        def decision(self, alert_id: str) -> None:
+            return None
+
+        def incident(self, incident_id: str) -> Incident | None:
+            return incident() if incident_id == "i1" else None
+
+        def deliveries(self, incident_id: str) -> list[Receipt]:
+            return [receipt(0)]
+
+        def decisions_of(self, incident_id: str, limit: int) -> list[Decision]:
+            return []
+
+    (it,) = explain(Archive(), "i1")  # type: ignore[arg-type]  # what an incident needs of a history
+    assert it.answer == f"It is open. Told to slack at {TOLD_AT} (fired)."
+    text = shown(it)
+    assert "read from a dictionary" in text and incident().summary in text
+    assert explain(Archive(), "i2") == []  # type: ignore[arg-type]
