@@ -155,9 +155,7 @@ def leave(turn: Turn, row: AlertRow, alert_key: str, *, by: str) -> End:
         return End(Outcome.RESOLVED, Why.RESOLVE_TOLD, f"{incident.incident_id} is over: {', '.join(incident.receivers)}", facts)
     if not incident.silence_code:
         seconds = (turn.now - incident.opened_at) / 1000
-        withdraw(
-            incident, Why.TRANSIENT.value, f"cleared after {seconds:.1f} s, within the hold of {turn.world.rules.transient_hold_s:g} s"
-        )
+        withdraw(incident, Why.TRANSIENT.value, f"cleared after {seconds:.1f} s, before its page was due")
     return End(Outcome.RESOLVED, Why.RESOLVE_WITHDRAWN, f"its page was withdrawn: {incident.silence_text}", facts)
 
 
