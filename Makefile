@@ -17,11 +17,11 @@ help:
 run: .venv/.ready-run
 	@exec $(PY) -P -m pipeline.cli.main run $(if $(FOR),--for $(FOR)) $(ARGS)
 
-# The scenarios run on virtual time, so two at once do not disturb each other; all else measures real time and runs alone.
+# The scenarios run on virtual time, mostly waiting for brokers, so four at once do not disturb each other; all else measures real time and runs alone.
 test: .venv/.ready-dev
 ifeq ($(strip $(ARGS)),)
 	@$(PY) -m pytest --ignore=tests/scenarios
-	@$(PY) -m pytest -n 2 tests/scenarios
+	@$(PY) -m pytest -n 4 tests/scenarios
 else
 	@$(PY) -m pytest $(ARGS)
 endif
