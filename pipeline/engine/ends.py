@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from pipeline.engine.settings import EngineSettings
 
 LATEST = -1
+FORGOTTEN = (KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC)
+"""What the client says from memory, without asking a broker."""
 Input = tuple[str, int]
 """Full topic name and partition."""
 
@@ -17,15 +19,26 @@ class Ends:
     """A consumer that reads nothing. It counts open transactions in: whatever may yet commit lies below the end it tells."""
 
     def __init__(self, settings: EngineSettings, processor: str, on_error: Callable[[object], None]) -> None:
-        self._consumer = Consumer(settings.ends_consumer(processor, on_error))
+        self._config = settings.ends_consumer(processor, on_error)
+        self._consumer = Consumer(self._config)
         self._wait = settings.call_seconds
 
     def watermarks(self, topic: str, partition: int) -> tuple[int, int]:
         """First offset and end of one partition. Raises KafkaException while its leader is away; a retry helps then."""
-        marks = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=self._wait)
+        try:
+            marks = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=self._wait)
+        except KafkaException as error:
+            if error.args[0].code() in FORGOTTEN:
+                self._begin_anew()
+            raise
         if marks is None or marks[0] < 0 or marks[1] < 0:
             raise KafkaException(f"no watermarks of {topic}[{partition}]: {marks}")
         return int(marks[0]), int(marks[1])
+
+    def _begin_anew(self) -> None:
+        """A client that reads nothing does not ask again about a topic that it once was told is unknown, as happens while a broker goes."""
+        self._consumer.close()
+        self._consumer = Consumer(self._config)
 
     def latest(self, inputs: Sequence[Input]) -> dict[Input, int]:
         """The ends of many partitions in one call to each broker. Those that were not answered are left out. Raises KafkaException."""
