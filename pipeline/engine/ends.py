@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from pipeline.engine.settings import EngineSettings
 
 LATEST = -1
-FORGOTTEN = (KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC)
-"""What the client says from memory, without asking a broker."""
 Input = tuple[str, int]
 """Full topic name and partition."""
 
@@ -27,23 +25,27 @@ class Ends:
         """First offset and end of one partition. Raises KafkaException while its leader is away; a retry helps then."""
         try:
             marks = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=self._wait)
-        except KafkaException as error:
-            if error.args[0].code() in FORGOTTEN:
-                self._begin_anew()
+        except KafkaException:
+            self._begin_anew()
             raise
         if marks is None or marks[0] < 0 or marks[1] < 0:
             raise KafkaException(f"no watermarks of {topic}[{partition}]: {marks}")
         return int(marks[0]), int(marks[1])
 
     def _begin_anew(self) -> None:
-        """A client that reads nothing does not ask again about a topic that it once was told is unknown, as happens while a broker goes."""
+        # A client that reads nothing does not ask again who leads a partition: after the loss of a broker it went on asking
+        # the dead one, or said from memory that the partition is unknown, for as long as it lived. A new one asks.
         self._consumer.close()
         self._consumer = Consumer(self._config)
 
     def latest(self, inputs: Sequence[Input]) -> dict[Input, int]:
         """The ends of many partitions in one call to each broker. Those that were not answered are left out. Raises KafkaException."""
         asked = [TopicPartition(topic, partition, LATEST) for topic, partition in inputs]
-        answered = self._consumer.offsets_for_times(asked, timeout=self._wait)
+        try:
+            answered = self._consumer.offsets_for_times(asked, timeout=self._wait)
+        except KafkaException:
+            self._begin_anew()
+            raise
         return {(each.topic, each.partition): each.offset for each in answered if each.error is None and each.offset >= 0}
 
     def close(self) -> None:
