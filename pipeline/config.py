@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from agents.advice.config import AdviceConfig
 from agents.noise.rules import NoiseRules
 from agents.normalize import FieldMapping, NormalizeRules
 from agents.notify.routes import NotifyConfig
@@ -37,6 +38,7 @@ class Config(BaseModel):
     mappings: dict[str, FieldMapping] = Field(default={}, description="Source name to where the fields of its payloads lie")
     normalize: NormalizeConfig = NormalizeConfig()
     noise: NoiseRules = NoiseRules()
+    advice: AdviceConfig = Field(default=AdviceConfig(), description="Language models: who is asked, how far an answer reaches")
 
     def normalize_rules(self) -> NormalizeRules:
         return NormalizeRules(self.normalize.domain_labels, self.normalize.default_environment, self.mappings)
@@ -45,7 +47,7 @@ class Config(BaseModel):
 def load_config(settings: Settings, environ: Mapping[str, str] | None = None) -> Config:
     """The file of FLUX_CONFIG, with the settings that override it. Raises pipeline.yaml_lines.FileError."""
     config = Config() if settings.config_file is None else load_file(settings.config_file, environ)
-    return config.model_copy(update={"noise": overridden(config.noise, settings)})
+    return config.model_copy(update={"noise": overridden(config.noise, settings), "advice": advised(config.advice, settings)})
 
 
 def load_file(path: Path, environ: Mapping[str, str] | None = None) -> Config:
@@ -61,3 +63,15 @@ def overridden(noise: NoiseRules, settings: Settings) -> NoiseRules:
         "history_days": ("history_days", min(settings.history_days, 366)),
     }
     return noise.model_copy(update={name: value for field, (name, value) in pairs.items() if field in settings.model_fields_set})
+
+
+def advised(advice: AdviceConfig, settings: Settings) -> AdviceConfig:
+    given = {
+        "mode": settings.advice_mode or None,
+        "profile": settings.advice_profile or None,
+        "local_only": settings.local_only or None,
+        "budget_per_day_usd": settings.advice_budget,
+        "analyses_per_hour": settings.analyses_per_hour,
+        "min_confidence": settings.min_confidence,
+    }
+    return advice.model_copy(update={name: value for name, value in given.items() if value is not None})

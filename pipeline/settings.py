@@ -12,14 +12,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Any, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import ConfigDict, SecretStr, ValidationError
+
+from pipeline.setting import Brokers, Port, Switch, setting
+from pipeline.settings_advice import AdviceSettings
 
 OTHERS = {"FLUX_KAFKA_HOME", "FLUX_SUPERVISED", "FLUX_USER"}
 """Names that are read elsewhere: the local Kafka's folder, the supervisor's mark on its workers, who is at the keyboard."""
-TRUE = {"1", "true", "yes", "on"}
-FALSE = {"0", "false", "no", "off"}
 
 
 class Mode(StrEnum):
@@ -43,44 +44,18 @@ class SecurityProtocol(StrEnum):
     SASL_SSL = "SASL_SSL"
 
 
-def _switch(value: Any) -> Any:
-    if isinstance(value, str):
-        word = value.strip().lower()
-        if word in TRUE or word in FALSE:
-            return word in TRUE
-        raise ValueError("is neither true nor false")
-    return value
-
-
-def _brokers(value: Any) -> Any:
-    for part in str(value).split(","):
-        host, _, port = part.strip().rpartition(":")
-        if not host or not port.isdigit() or not 0 < int(port) < 65536:
-            raise ValueError(f"{part.strip()!r} is not HOST:PORT")
-    return str(value).replace(" ", "")
-
-
-Switch = Annotated[bool, BeforeValidator(_switch)]
-Brokers = Annotated[str, BeforeValidator(_brokers)]
-Port = Annotated[int, Field(ge=0, le=65535)]
-
-
-def _setting(name: str, default: Any, about: str, fix: str, **limits: Any) -> Any:
-    return Field(default=default, alias=name, description=about, json_schema_extra={"fix": fix}, **limits)
-
-
-class Settings(BaseModel):
+class Settings(AdviceSettings):
     """What the environment says. Frozen: whoever needs other settings loads them anew or uses `model_copy`."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, hide_input_in_errors=True)
 
-    brokers: Brokers = _setting(
+    brokers: Brokers = setting(
         "FLUX_KAFKA_BROKERS",
         "localhost:9092",
         "Kafka bootstrap servers",
         "Give HOST:PORT, several separated by commas: kafka-1:9092,kafka-2:9092",
     )
-    topic_prefix: str = _setting(
+    topic_prefix: str = setting(
         "FLUX_TOPIC_PREFIX",
         "flux.",
         "Put before every topic's name on the broker",
@@ -88,20 +63,20 @@ class Settings(BaseModel):
         pattern=r"^[A-Za-z0-9._-]*$",
         max_length=100,
     )
-    cluster_id: str | None = _setting(
+    cluster_id: str | None = setting(
         "FLUX_KAFKA_CLUSTER_ID",
         None,
         "Names the cluster in the history, where not the brokers' own id is to be used",
         "Use letters, digits, dots, dashes and underscores only",
         pattern=r"^[A-Za-z0-9._-]{1,100}$",
     )
-    embedded_broker: Switch = _setting(
+    embedded_broker: Switch = setting(
         "FLUX_KAFKA_EMBEDDED",
         False,
         "The brokers are the embedded one, whose transaction markers carry no check sum; set by `fluxai run`",
         "Use true or false",
     )
-    slot: int = _setting(
+    slot: int = setting(
         "FLUX_SLOT",
         0,
         "This worker's stable number among its lane's workers",
@@ -109,31 +84,31 @@ class Settings(BaseModel):
         ge=0,
         le=9999,
     )
-    postgres_url: SecretStr | None = _setting(
+    postgres_url: SecretStr | None = setting(
         "FLUX_POSTGRES_URL",
         None,
         "History database; `fluxai run` starts its own where this is unset",
         "Give a URL: postgresql://user:password@host/database",
     )
-    state_dir: Path = _setting(
+    state_dir: Path = setting(
         "FLUX_STATE_DIR", Path(".flux"), "Logs, the embedded database and the local Kafka live here", "Name a folder that can be written"
     )
-    config_file: Path | None = _setting(
+    config_file: Path | None = setting(
         "FLUX_CONFIG",
         None,
         "YAML file with receivers, routes, mappings and noise rules",
         "Name a file that exists, or unset it to use the built-in rules",
     )
-    mode: Mode = _setting(
+    mode: Mode = setting(
         "FLUX_MODE",
         Mode.ACTIVE,
         "shadow: decide, tell nobody; notify-only: tell, change nothing; active",
         "Use shadow, notify-only or active",
     )
-    noise_suppression: Switch = _setting(
+    noise_suppression: Switch = setting(
         "NOISE_SUPPRESSION_ENABLED", True, "false: suppress nothing, but record what would have been", "Use true or false"
     )
-    flap_threshold: int = _setting(
+    flap_threshold: int = setting(
         "FLAP_THRESHOLD",
         3,
         "More fire-and-clear cycles in an hour than this are flapping",
@@ -141,7 +116,7 @@ class Settings(BaseModel):
         ge=1,
         le=100,
     )
-    transient_ttl_s: float = _setting(
+    transient_ttl_s: float = setting(
         "TRANSIENT_TTL",
         30.0,
         "Seconds that the page of a P2-P4 waits for the alert to clear by itself",
@@ -149,67 +124,67 @@ class Settings(BaseModel):
         ge=0,
         le=600,
     )
-    history_days: int = _setting(
+    history_days: int = setting(
         "FLUX_HISTORY_DAYS", 90, "Days of history kept in PostgreSQL", "Give whole days from 1 to 3650", ge=1, le=3650
     )
-    api_host: str = _setting(
+    api_host: str = setting(
         "FLUX_API_HOST",
         "127.0.0.1",
         "Address that the HTTP front door listens on",
         "Give an address of this machine, or 0.0.0.0 for all",
         min_length=1,
     )
-    api_port: Port = _setting("FLUX_API_PORT", 8080, "Port of the HTTP front door; 0 takes a free one", "Give a port from 0 to 65535")
-    api_token: SecretStr | None = _setting(
+    api_port: Port = setting("FLUX_API_PORT", 8080, "Port of the HTTP front door; 0 takes a free one", "Give a port from 0 to 65535")
+    api_token: SecretStr | None = setting(
         "FLUX_API_TOKEN",
         None,
         "Callers of the HTTP API must present it; unset means no check",
         "Give any text of 16 characters or more",
         min_length=16,
     )
-    slack_signing_secret: SecretStr | None = _setting(
+    slack_signing_secret: SecretStr | None = setting(
         "SLACK_SIGNING_SECRET",
         None,
         "Proves that buttons pressed in Slack come from Slack",
         "Copy it from the Slack application's settings",
     )
-    metrics_host: str = _setting(
+    metrics_host: str = setting(
         "FLUX_METRICS_HOST", "127.0.0.1", "Address of /metrics, /health and /ready", "Give an address of this machine", min_length=1
     )
-    metrics_port: Port = _setting(
+    metrics_port: Port = setting(
         "FLUX_METRICS_PORT", 0, "Port of /metrics, /health and /ready of a worker; 0 takes a free one", "Give a port from 0 to 65535"
     )
-    log_level: str = _setting(
+    log_level: str = setting(
         "FLUX_LOG_LEVEL",
         "info",
         "Least severe log line that is written",
         "Use debug, info, warning or error",
         pattern=r"^(?i:debug|info|warning|error)$",
     )
-    log_format: LogFormat = _setting("FLUX_LOG_FORMAT", LogFormat.AUTO, "auto: JSON unless stderr is a terminal", "Use auto, json or text")
-    security_protocol: SecurityProtocol = _setting(
+    log_format: LogFormat = setting("FLUX_LOG_FORMAT", LogFormat.AUTO, "auto: JSON unless stderr is a terminal", "Use auto, json or text")
+    security_protocol: SecurityProtocol = setting(
         "FLUX_KAFKA_SECURITY_PROTOCOL",
         SecurityProtocol.PLAINTEXT,
         "How to speak to the brokers",
         "Use PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL",
     )
-    sasl_mechanism: str = _setting(
+    sasl_mechanism: str = setting(
         "FLUX_KAFKA_SECURITY_SASL_MECHANISM",
         "",
         "How to log in to the brokers",
         "Use PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
         pattern=r"^(|PLAIN|SCRAM-SHA-256|SCRAM-SHA-512)$",
     )
-    sasl_username: str = _setting("FLUX_KAFKA_SECURITY_SASL_USERNAME", "", "User name at the brokers", "Give the user's name")
-    sasl_password: SecretStr | None = _setting("FLUX_KAFKA_SECURITY_SASL_PASSWORD", None, "Password at the brokers", "Give the password")
-    ca_file: Path | None = _setting(
+    sasl_username: str = setting("FLUX_KAFKA_SECURITY_SASL_USERNAME", "", "User name at the brokers", "Give the user's name")
+    sasl_password: SecretStr | None = setting("FLUX_KAFKA_SECURITY_SASL_PASSWORD", None, "Password at the brokers", "Give the password")
+    ca_file: Path | None = setting(
         "FLUX_KAFKA_SECURITY_CA_FILE", None, "Certificates that vouch for the brokers (PEM)", "Name a readable PEM file"
     )
-    cert_file: Path | None = _setting(
+    cert_file: Path | None = setting(
         "FLUX_KAFKA_SECURITY_CERT_FILE", None, "Our certificate for the brokers (PEM)", "Name a readable PEM file"
     )
-    key_file: Path | None = _setting("FLUX_KAFKA_SECURITY_KEY_FILE", None, "Key of our certificate (PEM)", "Name a readable PEM file")
-    key_password: SecretStr | None = _setting("FLUX_KAFKA_SECURITY_KEY_PASSWORD", None, "Password of that key", "Give the password")
+    key_file: Path | None = setting("FLUX_KAFKA_SECURITY_KEY_FILE", None, "Key of our certificate (PEM)", "Name a readable PEM file")
+    key_password: SecretStr | None = setting("FLUX_KAFKA_SECURITY_KEY_PASSWORD", None, "Password of that key", "Give the password")
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -347,7 +322,8 @@ class SettingsError(Exception):
 
 def _catalogue() -> tuple[Entry, ...]:
     entries = []
-    for field, info in Settings.model_fields.items():
+    inherited = AdviceSettings.model_fields
+    for field, info in sorted(Settings.model_fields.items(), key=lambda item: item[0] in inherited):
         extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
         secret = info.annotation is SecretStr or SecretStr in get_args(info.annotation)
         entries.append(Entry(str(info.alias), field, info.default, str(info.description), str(extra["fix"]), secret))

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from schemas.advice import Advice, Tried
 from schemas.base import Message, Moment
 from schemas.incident import Incident
 
@@ -53,3 +54,5 @@ class Receipt(Message):
     retry_after_ms: int | None = None
     at: Moment
     took_ms: int = 0
+    advice: Advice | None = Field(default=None, description="The answer, where `effect` is `advice` and it is done.")
+    tried: list[Tried] = Field(default_factory=list, description="Which providers were asked for it, in turn.")

@@ -10,7 +10,16 @@ from schemas.base import Message, Moment, Severity
 class Feedback(Message):
     feedback_id: str
     kind: Literal[
-        "acknowledge", "in_progress", "escalate", "resolve", "reopen", "false_positive", "severity", "runbook_wrong", "not_an_anomaly"
+        "acknowledge",
+        "in_progress",
+        "escalate",
+        "resolve",
+        "reopen",
+        "false_positive",
+        "severity",
+        "runbook_wrong",
+        "runbook_right",
+        "not_an_anomaly",
     ]
     incident_id: str
     domain: str

@@ -47,6 +47,35 @@ class TimelineEntry(Part):
     by: str = "flux"
 
 
+class AdviceStatus(StrEnum):
+    PENDING = "pending"
+    """A model was asked; the rules' verdict stands meanwhile."""
+    ADOPTED = "adopted"
+    """Its answer is in this revision."""
+    AMENDED = "amended"
+    """The same, and it came after the deadline."""
+    NOT_ADOPTED = "not_adopted"
+    """It answered, and the answer is not used; `reason` says why."""
+    MISSING = "missing"
+    """No answer in time: the verdict is degraded."""
+
+
+class IncidentAdvice(Part):
+    """What a language model has to do with this revision. It never decides who is told, when, or whether."""
+
+    status: AdviceStatus
+    reason: Reason
+    severity: Severity | None = Field(default=None, description="What the model said.")
+    rule_severity: Severity = Field(description="What the rules say; pages go by this.")
+    needs_review: bool = Field(default=False, description="The model is not sure, or contradicts the rules downwards.")
+    confidence: float | None = None
+    provider: str = ""
+    model: str = ""
+    prompt: str = ""
+    cost_usd: float = 0.0
+    took_ms: int = 0
+
+
 class Incident(Message):
     incident_id: str
     revision: int
@@ -60,6 +89,7 @@ class Incident(Message):
     confidence: float = Field(ge=0, le=1)
     provenance: str = Field(description="`rules`, `learned`, or a model and its prompt version.")
     degraded: bool = Field(default=False, description="The verdict lacks the model that should have given it.")
+    advice: IncidentAdvice | None = Field(default=None, description="Absent where no model was asked.")
     alerts: list[IncidentAlert]
     alert_count: int = Field(default=0, description="Alerts ever seen in it; `alerts` lists the newest 50.")
     runbooks: list[RunbookMatch] = Field(default_factory=list)

@@ -9,16 +9,20 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
+from schemas.advice import AdviceRequest
 from schemas.alert import Alert
 from schemas.change import Change
 from schemas.decision import Decision
 from schemas.effect import Delivery, Receipt
 from schemas.feedback import Feedback
 from schemas.incident import Incident
+from schemas.learning import Label, Snapshot
+from schemas.routing import RoutingRule
 from schemas.rule import Rule
 from schemas.runbook import Runbook
 from schemas.silence import Silence
 from schemas.topology import Service
+from schemas.usage import Usage
 
 DAY = 24 * 3600 * 1000
 COPARTITIONED = 6
@@ -49,6 +53,7 @@ CATALOGUE: tuple[Topic, ...] = (
     Topic("decisions", "one record for each alert event", "domain", Decision, retention_ms=90 * DAY),
     Topic("incidents.triaged", "incident revisions: what consumers read", "domain", Incident, retention_ms=90 * DAY),
     Topic("effects.delivery", "messages to receivers that the decide lane asked for", "incident", Delivery),
+    Topic("effects.advice", "questions to language models that the decide lane asked for", "incident", AdviceRequest),
     Topic("receipts", "what became of each effect", "domain", Receipt),
     Topic("changes", "deploys and configuration changes", "domain", Change, retention_ms=30 * DAY),
     Topic("feedback", "acknowledgements and corrections by people", "domain", Feedback, retention_ms=90 * DAY),
@@ -56,6 +61,10 @@ CATALOGUE: tuple[Topic, ...] = (
     Topic("runbooks", "runbooks with their content", "runbook id", Runbook, partitions=1, retention_ms=None),
     Topic("rules", "significance thresholds and owned suppressions", "rule id", Rule, partitions=1, retention_ms=None),
     Topic("silences", "silences and maintenance windows", "silence id", Silence, partitions=1, retention_ms=None),
+    Topic("routing", "which provider is asked about what", "rule id", RoutingRule, partitions=1, retention_ms=None),
+    Topic("labels", "what people corrected, to learn from", "label id", Label, partitions=1, retention_ms=None),
+    Topic("models", "what was learned and is in use", "name", Snapshot, partitions=1, retention_ms=None),
+    Topic("usage", "what models cost: reservations and calls, in one order", "provider", Usage, partitions=1, retention_ms=90 * DAY),
     Topic("intake.state", "input positions of the intake lane", "state key", None, retention_ms=None, public=False),
     Topic("decide.state", "changelog of the decide lane", "state key", None, retention_ms=None, public=False),
     Topic(

@@ -36,6 +36,11 @@ ROOMS = {
     "ruamel": "pipeline/yaml_lines.py",
     "prometheus_client": "pipeline/metrics.py",
     "typer": "pipeline/cli/",
+    "anthropic": "pipeline/act/providers/",
+    "httpx2": "pipeline/act/providers/",
+    "ollama": "pipeline/act/providers/",
+    "openai": "pipeline/act/providers/",
+    "river": "pipeline/learn/",
     "re2": "agents/matching.py",
 }
 """Each external library is imported in one room only, so that replacing it touches one room."""
