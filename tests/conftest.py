@@ -18,6 +18,8 @@ from pipeline.broker.embedded import EmbeddedBroker
 from pipeline.broker.jars import missing_tools
 from pipeline.broker.local import LocalKafka
 
+os.environ["FLUX_TEST_NO_MODEL_CALLS"] = "1"  # inherited by child processes: no test asks a model beyond this machine
+
 EMBEDDED: dict[str, EmbeddedBroker] = {}
 """The embedded brokers that run, by bootstrap address: for fixtures that are given only the address."""
 
