@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol, Self
 
 from pipeline.engine.processor import Record
+from pipeline.history.usage import Spent
 from schemas.base import from_ms
 from schemas.decision import Decision
 from schemas.effect import Receipt
@@ -131,6 +132,12 @@ class History(Protocol):
 
     def deliveries(self, incident_id: str) -> list[Receipt]:
         """What became of each attempt to tell somebody, oldest first."""
+
+    def advice_of(self, incident_id: str) -> list[Receipt]:
+        """What became of each question to a language model about it, oldest first."""
+
+    def usage_since(self, moment: datetime) -> list[Spent]:
+        """What models cost from then on, by UTC day, provider and model; the newest day first."""
 
     def dead_letter(self, partition: int, offset: int) -> DeadLetter | None:
         """By its own place on the topic dead_letters."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -11,7 +12,7 @@ from pipeline.history.base import ENDED, DeadLetter, History, Place, dead_letter
 from schemas.base import Moment, Reason
 from schemas.decision import Decision, Outcome, StageRecord
 from schemas.effect import Receipt
-from schemas.incident import Incident, Notified, TimelineEntry
+from schemas.incident import Incident, IncidentAdvice, Notified, TimelineEntry
 
 PREVIEW_BYTES = 400
 NEWEST = 5
@@ -53,6 +54,8 @@ class IncidentFacts(BaseModel):
     silence: Reason | None
     told: list[Notified] = Field(description="Who has received what about it, and when.")
     attempts: list[Receipt] = Field(description="Every attempt to tell somebody, the failed ones too.")
+    advice: IncidentAdvice | None = Field(default=None, description="What became of the newest question to a language model.")
+    asked: list[Receipt] = Field(default=[], description="Every answer of a language model about it, and every failure, oldest first.")
 
 
 class DecisionExplanation(BaseModel):
@@ -129,10 +132,17 @@ def explain_place(history: History, place: Place) -> list[Explanation]:
 def explain_known(history: History, decision: Decision) -> DecisionExplanation:
     incident = history.incident(decision.incident_id) if decision.incident_id else None
     attempts = history.deliveries(incident.incident_id) if incident else []
-    return explain_decision(decision, incident, attempts, history.source)
+    return explain_decision(decision, incident, attempts, history.source, answers(history, incident))
 
 
-def explain_decision(decision: Decision, incident: Incident | None, attempts: list[Receipt], read_from: str) -> DecisionExplanation:
+def answers(history: History, incident: Incident | None) -> list[Receipt]:
+    """In shadow mode the incident says nothing of a model, and there are answers all the same."""
+    return [] if incident is None else history.advice_of(incident.incident_id)
+
+
+def explain_decision(
+    decision: Decision, incident: Incident | None, attempts: list[Receipt], read_from: str, asked: Sequence[Receipt] = ()
+) -> DecisionExplanation:
     raw = decision.raw
     return DecisionExplanation(
         id=decision.alert_id,
@@ -160,7 +170,7 @@ def explain_decision(decision: Decision, incident: Incident | None, attempts: li
         would_notify=decision.would_notify,
         would_suppress=decision.would_suppress,
         stages=decision.stages,
-        incident=None if incident is None else incident_facts(incident, attempts),
+        incident=None if incident is None else incident_facts(incident, attempts, asked),
         read_from=read_from,
     )
 
@@ -171,14 +181,14 @@ def explain_incident(history: History, incident: Incident) -> IncidentExplanatio
         id=incident.incident_id,
         answer=f"It is {incident.status.value.replace('_', ' ')}. {sentence(telling(incident, attempts))}",
         summary=incident.summary,
-        incident=incident_facts(incident, attempts),
+        incident=incident_facts(incident, attempts, answers(history, incident)),
         timeline=incident.timeline,
         alerts=[one.alert_id for one in history.decisions_of(incident.incident_id, NEWEST)],
         read_from=history.source,
     )
 
 
-def incident_facts(incident: Incident, attempts: list[Receipt]) -> IncidentFacts:
+def incident_facts(incident: Incident, attempts: list[Receipt], asked: Sequence[Receipt] = ()) -> IncidentFacts:
     return IncidentFacts(
         incident_id=incident.incident_id,
         revision=incident.revision,
@@ -193,6 +203,8 @@ def incident_facts(incident: Incident, attempts: list[Receipt]) -> IncidentFacts
         silence=incident.silence,
         told=incident.notified,
         attempts=attempts,
+        advice=incident.advice,
+        asked=list(asked),
     )
 
 

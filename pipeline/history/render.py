@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.history.asked import asked_line, weighed
 from pipeline.history.explain import (
     DeadLetterExplanation,
     DecisionExplanation,
@@ -81,6 +82,10 @@ def incident_lines(incident: IncidentFacts) -> Iterable[tuple[str, str]]:
     for attempt in incident.attempts:
         if attempt.status != "done":
             yield attempt.status, f"{attempt.receiver} at {clock(attempt.at)}, attempt {attempt.attempt}: {attempt.detail}"
+    if incident.advice is not None:
+        yield "model", weighed(incident.advice)
+    for answer in incident.asked:
+        yield "asked", asked_line(answer)
 
 
 def render_dead_letter(it: DeadLetterExplanation) -> RenderableType:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import TypeVar
 
 from pydantic import ValidationError
 
 from pipeline.history.base import ENDED, DeadLetter, Place
 from pipeline.history.reading import TopicReader
-from schemas.base import Message
+from pipeline.history.usage import Spent, sum_up
+from schemas.base import Message, to_ms
 from schemas.decision import Decision
 from schemas.effect import Receipt
 from schemas.incident import Incident
+from schemas.usage import Usage
 
 Kind = TypeVar("Kind", bound=Message)
 
@@ -58,10 +61,13 @@ class TopicHistory:
         return chosen[:limit]
 
     def deliveries(self, incident_id: str) -> list[Receipt]:
-        found = [
-            one for one in self._search("receipts", Receipt, incident_id) if one.incident_id == incident_id and one.effect == "delivery"
-        ]
-        return sorted(found, key=lambda one: one.at)
+        return self._receipts(incident_id, "delivery")
+
+    def advice_of(self, incident_id: str) -> list[Receipt]:
+        return self._receipts(incident_id, "advice")
+
+    def usage_since(self, moment: datetime) -> list[Spent]:
+        return sum_up(one for one in self._search("usage", Usage, "", since=moment) if one.at >= moment)
 
     def dead_letter(self, partition: int, offset: int) -> DeadLetter | None:
         record = self._reader.at("dead_letters", partition, offset)
@@ -78,10 +84,17 @@ class TopicHistory:
         raw = decision.raw
         return Place(raw.topic.removeprefix(self._prefix), raw.partition, raw.offset)
 
-    def _search(self, topic: str, kind: type[Kind], text: str) -> Iterator[Kind]:
-        """Messages whose bytes hold `text`, the newest first within a partition."""
+    def _receipts(self, incident_id: str, effect: str) -> list[Receipt]:
+        found = [one for one in self._search("receipts", Receipt, incident_id) if one.incident_id == incident_id and one.effect == effect]
+        return sorted(found, key=lambda one: one.at)
+
+    def _search(self, topic: str, kind: type[Kind], text: str, since: datetime | None = None) -> Iterator[Kind]:
+        """Messages whose bytes hold `text`, the newest first within a partition. With `since` it ends at windows that are older."""
         needle = text.encode()
+        oldest = 0 if since is None else to_ms(since)
         for window in self._reader.newest_first(topic):
+            if window and all(record.timestamp < oldest for record in window):
+                return
             for record in reversed(window):
                 if record.value is not None and needle in record.value:
                     try:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import psycopg
 
 from pipeline.history.base import DeadLetter, HistoryUnavailable, Place
+from pipeline.history.usage import Spent
 from pipeline.record.statements import sql
 from schemas.decision import Decision
 from schemas.effect import Receipt
@@ -53,6 +55,12 @@ class PostgresHistory:
 
     def deliveries(self, incident_id: str) -> list[Receipt]:
         return [Receipt.from_json(body) for (body,) in self._rows("deliveries_by_incident", incident_id=incident_id)]
+
+    def advice_of(self, incident_id: str) -> list[Receipt]:
+        return [Receipt.from_json(body) for (body,) in self._rows("advice_by_incident", incident_id=incident_id)]
+
+    def usage_since(self, moment: datetime) -> list[Spent]:
+        return [Spent(*row) for row in self._rows("usage_since", since=moment)]
 
     def dead_letter(self, partition: int, offset: int) -> DeadLetter | None:
         rows = self._rows("dead_letter_by_place", partition=partition, offset=offset)

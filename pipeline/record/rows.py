@@ -16,6 +16,8 @@ from schemas.decision import Decision
 from schemas.effect import Receipt
 from schemas.feedback import Feedback
 from schemas.incident import Incident
+from schemas.learning import Label
+from schemas.usage import Usage
 
 Values = tuple[Any, ...]
 INT4_MAX = 2**31 - 1
@@ -35,12 +37,11 @@ class Unreadable(Exception):
 
 def to_row(cluster: str, record: Record, recorded_at: datetime) -> Row | None:
     """The row of a record, in table `unreadable` when it cannot be read, or None for one that history does not keep."""
-    table, make = TOPICS[record.topic]
     try:
-        values = make(cluster, record, recorded_at)
+        made = TOPICS[record.topic](cluster, record, recorded_at)
     except (ValidationError, Unreadable) as error:
         return unreadable_row(cluster, record, recorded_at, str(error))
-    return None if values is None else Row(table, values, record)
+    return None if made is None else Row(*made, record)
 
 
 def decision_row(cluster: str, record: Record, recorded_at: datetime) -> Values:
@@ -95,16 +96,17 @@ def incident_row(cluster: str, record: Record, _: datetime) -> Values:
     )
 
 
-def delivery_row(cluster: str, record: Record, recorded_at: datetime) -> Values | None:
+def receipt_row(cluster: str, record: Record, recorded_at: datetime) -> tuple[str, Values]:
     body = text_of(record)
     receipt = Receipt.from_json(body)
-    if receipt.effect != "delivery":
-        return None
+    place = (cluster, record.partition, record.offset, recorded_at)
+    if receipt.effect == "advice":
+        return "advice", (*place, *advice_values(receipt), storable(body))
+    return "deliveries", (*place, *delivery_values(receipt), storable(body))
+
+
+def delivery_values(receipt: Receipt) -> Values:
     return (
-        cluster,
-        record.partition,
-        record.offset,
-        recorded_at,
         receipt.effect_id,
         receipt.attempt,
         plain(receipt.receiver),
@@ -112,6 +114,73 @@ def delivery_row(cluster: str, record: Record, recorded_at: datetime) -> Values 
         receipt.status,
         receipt.at,
         min(receipt.took_ms, INT4_MAX),
+    )
+
+
+def advice_values(receipt: Receipt) -> Values:
+    said = receipt.advice
+    return (
+        receipt.effect_id,
+        receipt.attempt,
+        receipt.incident_id,
+        receipt.status,
+        plain(said.provider if said else ""),
+        plain(said.model if said else ""),
+        plain(said.prompt if said else ""),
+        said.severity.value if said and said.severity else None,
+        said.confidence if said else 0.0,
+        said.cost_usd if said else 0.0,
+        receipt.at,
+        min(receipt.took_ms, INT4_MAX),
+    )
+
+
+def usage_row(cluster: str, record: Record, recorded_at: datetime) -> Values:
+    body = text_of(record)
+    usage = Usage.from_json(body)
+    return (
+        cluster,
+        record.partition,
+        record.offset,
+        recorded_at,
+        usage.usage_id,
+        usage.kind,
+        plain(usage.provider),
+        plain(usage.model),
+        plain(usage.task),
+        plain(usage.prompt),
+        usage.incident_id,
+        plain(usage.outcome),
+        usage.cost_usd,
+        min(usage.tokens_in, INT4_MAX),
+        min(usage.tokens_out, INT4_MAX),
+        min(usage.tokens_cached, INT4_MAX),
+        min(usage.took_ms, INT4_MAX),
+        usage.cached,
+        usage.at,
+        storable(body),
+    )
+
+
+def label_row(cluster: str, record: Record, recorded_at: datetime) -> Values | None:
+    if record.value is None:
+        return None  # it was taken back; what was said stays
+    body = text_of(record)
+    label = Label.from_json(body)
+    return (
+        cluster,
+        record.partition,
+        record.offset,
+        recorded_at,
+        plain(label.label_id),
+        label.kind,
+        plain(label.incident_id),
+        label.rule_severity.value,
+        label.advised.value if label.advised else None,
+        label.severity.value if label.severity else None,
+        plain(label.model),
+        plain(label.by),
+        label.at,
         storable(body),
     )
 
@@ -196,12 +265,24 @@ def when_recorded(record: Record, now: datetime) -> datetime:
 
 
 Maker = Callable[[str, Record, datetime], Values | None]
+Choice = Callable[[str, Record, datetime], tuple[str, Values] | None]
 
-TOPICS: dict[str, tuple[str, Maker]] = {
-    "decisions": ("decisions", decision_row),
-    "incidents.triaged": ("incidents", incident_row),
-    "receipts": ("deliveries", delivery_row),
-    "dead_letters": ("dead_letters", dead_letter_row),
-    "feedback": ("feedback", feedback_row),
+
+def into(table: str, make: Maker) -> Choice:
+    def row(cluster: str, record: Record, recorded_at: datetime) -> tuple[str, Values] | None:
+        values = make(cluster, record, recorded_at)
+        return None if values is None else (table, values)
+
+    return row
+
+
+TOPICS: dict[str, Choice] = {
+    "decisions": into("decisions", decision_row),
+    "incidents.triaged": into("incidents", incident_row),
+    "receipts": receipt_row,
+    "dead_letters": into("dead_letters", dead_letter_row),
+    "feedback": into("feedback", feedback_row),
+    "usage": into("usage", usage_row),
+    "labels": into("labels", label_row),
 }
-"""Topics that the lane reads: the table of each, and who makes its rows."""
+"""Topics that the lane reads, and what chooses the table of a record and makes its row."""

@@ -14,9 +14,9 @@ from psycopg import errors
 from pipeline.record.rows import Row, unreadable_row, when_recorded
 from pipeline.record.statements import sql
 
-STAGED = ("decisions", "incidents", "deliveries")
+STAGED = ("decisions", "incidents", "deliveries", "advice", "usage")
 """Tables filled by COPY through a temporary table; the others see few rows."""
-INSERTED = ("feedback", "dead_letters", "unreadable")
+INSERTED = ("feedback", "labels", "dead_letters", "unreadable")
 TablePartition = tuple[str, int]
 log = structlog.get_logger(__name__)
 

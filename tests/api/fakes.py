@@ -55,6 +55,7 @@ class FakeHistory:
 
     def __init__(self) -> None:
         self.known: dict[str, Any] = {}
+        self.answers: list[Any] = []
         self.away = False
 
     def incident(self, incident_id: str) -> Any:
@@ -70,6 +71,9 @@ class FakeHistory:
 
     def deliveries(self, incident_id: str) -> list[Any]:
         return []
+
+    def advice_of(self, incident_id: str) -> list[Any]:
+        return self.answers
 
     def decision(self, alert_id: str) -> Any:
         return None

@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from schemas.advice import Advice, Tried
 from schemas.alert import RawCoordinates
 from schemas.base import AlertStatus, Reason, Severity
 from schemas.decision import Decision, Outcome, StageRecord
 from schemas.effect import Receipt
 from schemas.feedback import Feedback
 from schemas.incident import Incident, IncidentAlert, IncidentStatus, Notified, TimelineEntry
+from schemas.learning import Features, Label
+from schemas.usage import Usage
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
@@ -82,6 +85,43 @@ def receipt(n: int, incident_id: str = "i1", **more: Any) -> Receipt:
         "took_ms": 120,
     }
     return Receipt(**{**fields, **more})
+
+
+def answer(n: int, incident_id: str = "i1", **more: Any) -> Receipt:
+    """What a model said about an incident."""
+    said = Advice(
+        severity=Severity.P2,
+        confidence=0.91,
+        summary="checkout fails since the deploy",
+        provider="ollama",
+        model="llama3.1:8b",
+        prompt="triage@1",
+        tokens_in=640,
+        tokens_out=85,
+        took_ms=812,
+        redacted={"ip": 2},
+    )
+    fields = {"effect": "advice", "advice": said, "receiver": "", "tried": [Tried(provider="ollama", outcome="answered", took_ms=812)]}
+    return receipt(n, incident_id, **{**fields, **more})
+
+
+def usage(usage_id: str, kind: str = "settle", cost: float = 0.0, **more: Any) -> Usage:
+    fields: dict[str, Any] = {"provider": "claude", "model": "claude-haiku-5-5", "task": "triage", "outcome": "answered", "at": NOW}
+    return Usage(usage_id=usage_id, kind=kind, cost_usd=cost, **{**fields, **more})
+
+
+def label(n: int) -> Label:
+    return Label(
+        label_id=f"fb{n}",
+        kind="severity",
+        incident_id="i1",
+        domain="production",
+        features=Features(name="HighErrorRate"),
+        rule_severity=Severity.P3,
+        severity=Severity.P2,
+        by="ann",
+        at=NOW,
+    )
 
 
 def feedback(n: int, incident_id: str = "i1") -> Feedback:

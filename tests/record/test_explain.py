@@ -11,11 +11,12 @@ from rich.console import Console
 from pipeline.history.base import DeadLetter
 from pipeline.history.explain import Explanation, explain, explain_dead_letter, explain_decision
 from pipeline.history.render import render_explanation
-from schemas.base import AlertStatus, Reason, from_ms
+from schemas.advice import Tried
+from schemas.base import AlertStatus, Reason, Severity, from_ms
 from schemas.decision import Decision, Outcome
 from schemas.effect import Receipt
-from schemas.incident import Incident, IncidentStatus
-from tests.record.samples import NOW, dead_letter_headers, decision, incident, receipt
+from schemas.incident import AdviceStatus, Incident, IncidentAdvice, IncidentStatus
+from tests.record.samples import NOW, answer, dead_letter_headers, decision, incident, receipt
 
 TOLD_AT = (NOW + timedelta(seconds=31)).strftime("%Y-%m-%d %H:%M:%S UTC")
 CLEARED = Reason(code="transient", text="cleared after 4.0 s, within the hold of 30 s")
@@ -129,6 +130,23 @@ def test_control_characters_of_an_alert_do_not_reach_the_terminal() -> None:
     assert "[red]x[/red]" in text
 
 
+def test_an_explanation_says_what_a_model_said_whether_it_was_adopted_and_what_it_cost() -> None:
+    advice = IncidentAdvice(
+        status=AdviceStatus.NOT_ADOPTED,
+        reason=Reason(code="advice_floor", text="it would be less urgent than the rules allow"),
+        severity=Severity.P4,
+        rule_severity=Severity.P2,
+        needs_review=True,
+    )
+    failed = answer(1, advice=None, status="failed", detail="no answer", tried=[Tried(provider="ollama", outcome="timeout", took_ms=9000)])
+    it = explain_decision(decision(1), incident(advice=advice), [], "x", [failed, answer(2)])
+    text = " ".join(shown(it).split())
+    assert "not adopted (it would be less urgent than the rules allow); it said P4, the rules say P2; a person should review it" in text
+    assert "failed: no answer; tried ollama timeout 9000 ms" in text
+    assert 'ollama/llama3.1:8b (triage@1): P2, 0.91 sure, $0.0000, 640+85 tokens in 812 ms; "checkout fails since the deploy"' in text
+    assert "redacted ip 2" in text
+
+
 def test_an_incident_is_explained_by_its_id_also_when_no_decision_names_it() -> None:
     class Archive:
         source = "a dictionary"
@@ -142,11 +160,14 @@ def test_an_incident_is_explained_by_its_id_also_when_no_decision_names_it() -> 
         def deliveries(self, incident_id: str) -> list[Receipt]:
             return [receipt(0)]
 
+        def advice_of(self, incident_id: str) -> list[Receipt]:
+            return [answer(1)]
+
         def decisions_of(self, incident_id: str, limit: int) -> list[Decision]:
             return []
 
     (it,) = explain(Archive(), "i1")  # type: ignore[arg-type]  # what an incident needs of a history
     assert it.answer == f"It is open. Told to slack at {TOLD_AT} (fired)."
     text = shown(it)
-    assert "read from a dictionary" in text and incident().summary in text
+    assert "read from a dictionary" in text and "ollama/llama3.1:8b (triage@1): P2" in text and incident().summary in text
     assert explain(Archive(), "i2") == []  # type: ignore[arg-type]

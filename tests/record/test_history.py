@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 
@@ -15,10 +16,20 @@ from schemas.base import AlertStatus, Reason
 from schemas.decision import Decision, Outcome
 from schemas.incident import Incident, IncidentStatus
 from tests.record.conftest import eventually, lane_settings, open_topics, putter, running
-from tests.record.samples import dead_letter_headers, decision, incident, receipt
+from tests.record.samples import NOW, answer, dead_letter_headers, decision, incident, receipt, usage
 
 NOWHERE = {"bootstrap.servers": "127.0.0.1:1"}
 WAITED = Reason(code="transient", text="cleared after 4.0 s, within the hold of 30 s")
+
+
+USED = [
+    usage("u0", cost=9.0, at=NOW - timedelta(days=40)),
+    usage("u1", "reserve", 0.01),
+    usage("u1", "settle", 0.002, tokens_in=700, tokens_out=80),
+    usage("u2", "reserve", 0.01),
+    usage("u3", "settle", 0.0, outcome="timeout"),
+    usage("u4", "call", provider="ollama", model="llama3.1:8b", cached=True, tokens_in=5),
+]
 
 
 @dataclass
@@ -54,10 +65,12 @@ def world(embedded: str, module_database: str) -> World:
     put("decisions", *(one.to_json() for one in decisions))
     put("incidents.triaged", *(one.to_json() for one in incidents))
     put("receipts", receipt(2).to_json(), receipt(1, status="failed", detail="HTTP 503").to_json(), receipt(3, "i9").to_json())
+    put("receipts", answer(5).to_json(), answer(4, status="failed", advice=None, detail="no answer within 15 s").to_json())
+    put("usage", *(one.to_json() for one in USED))
     put("dead_letters", b"first", headers=dead_letter_headers(7))
     put("dead_letters", b"\xff{\x1b[31m", b"and one more of the same record", headers=dead_letter_headers(9))
     with running(lane_settings(embedded, prefix, module_database)) as heard:
-        eventually(lambda: sum(heard.rows.values()) == len(decisions) + len(incidents) + 6)
+        eventually(lambda: sum(heard.rows.values()) == len(decisions) + len(incidents) + 8 + len(USED))
     return World(embedded, prefix, module_database, decisions, incidents)
 
 
@@ -100,6 +113,23 @@ def test_incidents_come_by_last_change(history: History) -> None:
 
 def test_deliveries_come_in_their_order(history: History) -> None:
     assert [(one.effect_id, one.status) for one in history.deliveries("i1")] == [("e1", "failed"), ("e2", "done")]
+
+
+def test_answers_of_models_come_in_their_order_and_apart_from_deliveries(history: History) -> None:
+    assert [(one.effect_id, one.status, one.advice is None) for one in history.advice_of("i1")] == [
+        ("e4", "failed", True),
+        ("e5", "done", False),
+    ]
+    assert history.advice_of("i3") == []
+
+
+def test_a_call_costs_what_its_settle_says_and_its_reserve_until_then(history: History) -> None:
+    spent = history.usage_since(NOW - timedelta(days=7))
+    assert [(one.day, one.provider, one.calls, one.cached, one.failed) for one in spent] == [
+        (NOW.date(), "claude", 3, 0, 1),
+        (NOW.date(), "ollama", 1, 1, 0),
+    ]
+    assert (round(spent[0].cost_usd, 6), round(spent[0].reserved_usd, 6), spent[0].tokens_in) == (0.012, 0.01, 700)
 
 
 def test_a_dead_letter_is_found_by_its_place_and_by_its_source(history: History) -> None:

@@ -20,7 +20,7 @@ from confluent_kafka import Producer
 from pipeline.broker.topics import apply
 from pipeline.record.postgres import EmbeddedPostgres
 from tests.record.conftest import count, eventually, lane_settings, putter, running
-from tests.record.samples import NOW, dead_letter_headers, decision, feedback, incident, receipt
+from tests.record.samples import NOW, answer, dead_letter_headers, decision, feedback, incident, label, receipt, usage
 
 ROOT = Path(__file__).parents[2]
 Put = Callable[..., None]
@@ -29,13 +29,16 @@ Put = Callable[..., None]
 def test_each_topic_fills_its_table(embedded_topics: str, prefix: str, database: str, put: Put) -> None:
     put("decisions", *(decision(n).to_json() for n in range(50)))
     put("incidents.triaged", incident().to_json())
-    put("receipts", receipt(1).to_json(), receipt(2).model_copy(update={"effect": "advice"}).to_json())
+    put("receipts", receipt(1).to_json(), answer(2).to_json(), answer(3, advice=None, status="failed").to_json())
+    put("usage", *(usage(f"u{n}", kind).to_json() for n, kind in enumerate(("reserve", "settle", "call"))))
+    put("labels", label(1).to_json())
     put("feedback", feedback(1).to_json())
     put("dead_letters", b"\xff\x00{", headers=dead_letter_headers(5))
     with running(lane_settings(embedded_topics, prefix, database)) as heard:
-        eventually(lambda: sum(heard.rows.values()) == 54)
-    assert heard.rows == {"decisions": 50, "incidents": 1, "deliveries": 1, "feedback": 1, "dead_letters": 1}
-    assert (True, "30 partitions") in heard.readiness
+        eventually(lambda: sum(heard.rows.values()) == 60)
+    few = {"incidents": 1, "deliveries": 1, "advice": 2, "usage": 3, "labels": 1, "feedback": 1, "dead_letters": 1}
+    assert heard.rows == {"decisions": 50, **few}
+    assert (True, "32 partitions") in heard.readiness
     assert heard.readiness[-1] == (False, "stopped")
     assert count(database, "decisions") == 50
 

@@ -1,0 +1,53 @@
+"""What a language model said about an incident, as sentences. Its text is data: whoever prints it makes it printable."""
+
+from __future__ import annotations
+
+from schemas.advice import Advice
+from schemas.effect import Receipt
+from schemas.incident import AdviceStatus, IncidentAdvice
+
+STATUS_WORDS = {
+    AdviceStatus.PENDING: "asked, no answer yet",
+    AdviceStatus.ADOPTED: "adopted",
+    AdviceStatus.AMENDED: "adopted late, as an amendment",
+    AdviceStatus.NOT_ADOPTED: "not adopted",
+    AdviceStatus.MISSING: "no answer in time, the verdict is degraded",
+}
+
+
+def weighed(advice: IncidentAdvice) -> str:
+    """Whether the newest answer was adopted, and why: `adopted (raised: ...); it said P2, the rules say P3`."""
+    said = f"; it said {advice.severity.value}, the rules say {advice.rule_severity.value}" if advice.severity else ""
+    review = "; a person should review it" if advice.needs_review else ""
+    return f"{STATUS_WORDS[advice.status]} ({advice.reason.text or advice.reason.code}){said}{review}"
+
+
+def asked_line(receipt: Receipt) -> str:
+    """One question's end: who answered what for how much, or who was tried and why none answered."""
+    when = receipt.at.strftime("%H:%M:%S UTC")
+    tried = ", ".join(f"{one.provider} {one.outcome}{f' ({one.detail})' if one.detail else ''} {one.took_ms} ms" for one in receipt.tried)
+    if receipt.advice is None:
+        return f"{when}, {receipt.status}: {receipt.detail or 'no reason given'}{f'; tried {tried}' if tried else ''}"
+    return f"{when}, {answered(receipt.advice)}{f'; tried {tried}' if len(receipt.tried) > 1 else ''}"
+
+
+def answered(advice: Advice) -> str:
+    """`ollama/llama3.1:8b (triage@1): P2, 0.91 sure, $0.0000, 640+85 tokens in 812 ms: "summary"; ...`."""
+    severity = f"{advice.severity.value}, {advice.confidence:.2f} sure, " if advice.severity else ""
+    cost = (
+        "our own cache"
+        if advice.cached
+        else f"{money(advice.cost_usd)}, {advice.tokens_in}+{advice.tokens_out} tokens in {advice.took_ms} ms"
+    )
+    more = [f'"{advice.summary}"'] if advice.summary else []
+    if advice.runbooks:
+        more.append(f"runbooks {', '.join(advice.runbooks)}")
+    if advice.redacted:
+        more.append("redacted " + ", ".join(f"{kind} {number}" for kind, number in advice.redacted.items()))
+    if advice.dropped:
+        more.append(f"dropped: {', '.join(advice.dropped)}")
+    return f"{advice.provider}/{advice.model} ({advice.prompt}): {severity}{cost}{''.join(f'; {one}' for one in more)}"
+
+
+def money(usd: float) -> str:
+    return f"${usd:.4f}"
