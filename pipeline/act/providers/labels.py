@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,7 +28,7 @@ def probabilities(tokens: Iterable[Token], labels: Sequence[str]) -> dict[str, f
     beginning is dropped and the rest taken to sum to 1. A label that is not among the alternatives gets 0.
     """
     before = ""
-    common = os.path.commonprefix([*labels])
+    common = _common(labels)
     if len(labels) < 2 or common in labels:
         return {}
     for token in tokens:
@@ -38,6 +37,13 @@ def probabilities(tokens: Iterable[Token], labels: Sequence[str]) -> dict[str, f
             return _shares(before, {**token.alternatives, token.text: token.logprob}, labels, common)
         before += token.text
     return {}
+
+
+def _common(labels: Sequence[str]) -> str:
+    """What all begin with."""
+    first, last = min(labels, default=""), max(labels, default="")
+    same = next((at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), min(len(first), len(last)))
+    return first[:same]
 
 
 def _value(text: str) -> str | None:
