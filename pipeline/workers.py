@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from agents.case import NO_ADVICE
 from agents.normalize import NormalizeRules
 from agents.notify.routes import router
 from pipeline.broker.reference import Reference
@@ -28,7 +29,7 @@ from schemas.topics import full_name
 
 LOG = structlog.get_logger("worker")
 FATAL = 3
-REFERENCE = ("topology", "runbooks", "rules", "silences")
+REFERENCE = ("topology", "runbooks", "rules", "silences", "models")
 WATCH_S = 0.5
 LOAD_S = 4.0
 """One try at the reference data: SIGTERM may have to wait for it."""
@@ -92,7 +93,8 @@ def run_decide(settings: Settings, config: Config, look: Shown, stop: threading.
         return
     look.health.has("reference")
     observer = EngineObserver(look.metrics, "decide")
-    processor, view = alerts_processor(config, reference, DecideCounts(observer.counts), shadow=settings.mode is Mode.SHADOW)
+    shadow, asks = settings.mode is Mode.SHADOW, bool(settings.providers)
+    processor, view = alerts_processor(config, reference, DecideCounts(observer.counts), shadow=shadow, asks=asks)
 
     def before_batch() -> None:
         reference.poll()
@@ -105,11 +107,11 @@ def run_decide(settings: Settings, config: Config, look: Shown, stop: threading.
 
 
 def alerts_processor(
-    config: Config, reference: Reference, decided: DecideCounts | None = None, *, shadow: bool = False
+    config: Config, reference: Reference, decided: DecideCounts | None = None, *, shadow: bool = False, asks: bool = False
 ) -> tuple[AlertsProcessor, WorldView]:
-    """The deciding processor and the view of reference data to refresh before each batch."""
+    """The deciding processor and the view of reference data to refresh before each batch. `asks`: a provider of models is set up."""
     notify = config.notify
-    view = WorldView(config.noise, router(notify), notify.backup_for, reference, unusable)
+    view = WorldView(config.noise, router(notify), notify.backup_for, reference, unusable, config.advice if asks else NO_ADVICE)
     return AlertsProcessor(view, Deliveries(notify.policy(), dead_delivery, shadow=shadow), decided), view
 
 
@@ -155,7 +157,7 @@ def run_engine(worker: Worker, health: Health, stop: threading.Event) -> None:
 
 def run_act_lane(settings: Settings, config: Config, look: Shown, stop: threading.Event) -> None:
     from pipeline.act.clients import ActFailed
-    from pipeline.act.lane import run_act
+    from pipeline.act.deliver_lane import run_act
 
     try:
         asyncio.run(run_act(settings, config.notify, look.metrics, look.health, stop))

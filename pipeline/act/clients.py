@@ -16,7 +16,7 @@ from schemas.effect import Receipt
 from schemas.topics import full_name
 
 LOG = structlog.get_logger("act")
-EFFECTS, RECEIPTS, DEAD_LETTERS = "effects.delivery", "receipts", "dead_letters"
+RECEIPTS, DEAD_LETTERS = "receipts", "dead_letters"
 RETRY_S = 0.5
 CUT_BYTES = 900_000
 """Of a dead letter whose headers make it larger than its topic takes."""
@@ -26,13 +26,13 @@ class ActFailed(FatalEngineError):
     """Only a new process helps: exit 3."""
 
 
-def make_consumer(settings: Settings) -> Any:
-    """Not yet started or subscribed. Static membership by slot: a worker that was killed takes its partitions again at once."""
-    group = f"{settings.topic_prefix}act"
+def make_consumer(settings: Settings, lane: str) -> Any:
+    """Of the lane's group, not yet started or subscribed. Static membership by slot: a killed worker takes its partitions again at once."""
+    group = f"{settings.topic_prefix}{lane}"
     return AIOKafkaConsumer(
         group_id=group,
         group_instance_id=f"{group}-{settings.slot}",
-        client_id=f"act-{settings.slot}",
+        client_id=f"{lane}-{settings.slot}",
         isolation_level="read_committed",
         enable_auto_commit=False,
         auto_offset_reset="earliest",
@@ -48,9 +48,10 @@ def make_consumer(settings: Settings) -> Any:
     )
 
 
-def make_producer(settings: Settings) -> Any:
+def make_producer(settings: Settings, lane: str) -> Any:
+    """Idempotent, acks of all; not yet started."""
     return AIOKafkaProducer(
-        client_id=f"act-{settings.slot}",
+        client_id=f"{lane}-{settings.slot}",
         acks="all",
         enable_idempotence=True,
         max_request_size=2_000_000,
@@ -60,11 +61,14 @@ def make_producer(settings: Settings) -> Any:
 
 
 class Outbox:
-    """Writes receipts and dead letters, and waits until Kafka has them, however long it is away."""
+    """Writes receipts and dead letters of one lane, and waits until Kafka has them, however long it is away."""
 
-    def __init__(self, producer: Any, prefix: str) -> None:
+    def __init__(self, producer: Any, prefix: str, lane: str, topic: str) -> None:
+        """`topic`: the short name of what the lane reads."""
         self._producer = producer
         self._prefix = prefix
+        self._lane = lane
+        self._topic = topic
 
     async def receipt(self, receipt: Receipt) -> None:
         """Raises ActFailed."""
@@ -73,10 +77,10 @@ class Outbox:
     async def dead_letter(self, record: ConsumerRecord, reason: str, error: str) -> None:
         """The original bytes, and in headers where they came from. Raises ActFailed."""
         about = {
-            "stage": "act",
+            "stage": self._lane,
             "reason": reason,
             "error": error[:2000],
-            "topic": EFFECTS,
+            "topic": self._topic,
             "partition": record.partition,
             "offset": record.offset,
             "timestamp": record.timestamp,
@@ -84,9 +88,11 @@ class Outbox:
         headers = [*((name, value) for name, value in record.headers if name not in about)]
         headers += [(name, str(value).encode()) for name, value in about.items()]
         try:
-            await self._write(DEAD_LETTERS, record.key or b"act", record.value, headers)
+            await self._write(DEAD_LETTERS, record.key or self._lane.encode(), record.value, headers)
         except MessageSizeTooLargeError:
-            await self._write(DEAD_LETTERS, b"act", (record.value or b"")[:CUT_BYTES], [*headers[-len(about) :], ("cut", b"true")])
+            await self._write(
+                DEAD_LETTERS, self._lane.encode(), (record.value or b"")[:CUT_BYTES], [*headers[-len(about) :], ("cut", b"true")]
+            )
 
     async def _write(self, topic: str, key: bytes, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> None:
         said = False

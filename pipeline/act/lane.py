@@ -1,38 +1,34 @@
-"""The act lane: reads deliveries, tells receivers, answers with receipts; stateless, at least once.
+"""The act lane's loop: reads effects of one topic, hands them to a dispatcher, commits below what is in hand; stateless, at least once.
 
-Offsets are committed only below what Kafka has a receipt for, so a kill at any moment repeats an attempt and loses none.
+Offsets are committed only below what Kafka has a receipt for, so a kill at any moment repeats an attempt and loses none. It runs twice:
+for deliveries (`deliver_lane.py`) and for questions to models (`advise_lane.py`), each with a group and a dispatcher of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Set
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import structlog
 from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
-from agents.notify.routes import NotifyConfig
-from pipeline.act.clients import EFFECTS, ActFailed, Outbox, make_consumer, make_producer
-from pipeline.act.desk import Desk, Shadow
-from pipeline.act.dispatch import Dispatcher
-from pipeline.act.observer import ActObserver, MetricsObserver
+from pipeline.act.clients import ActFailed, Outbox, make_consumer, make_producer
+from pipeline.act.observer import LaneObserver
 from pipeline.act.offsets import Offsets, Place
-from pipeline.act.receivers.build import build
 from pipeline.health import Health
-from pipeline.metrics import Metrics
-from pipeline.settings import Mode, Settings
-from schemas.effect import Delivery
+from pipeline.settings import Settings
 from schemas.topics import full_name
 
 LOG = structlog.get_logger("act")
 Result = TypeVar("Result")
+Effect = TypeVar("Effect")
+Taken = TypeVar("Taken", contravariant=True)
 
 
 @dataclass(frozen=True)
@@ -52,40 +48,38 @@ class Times:
 
 
 BATCH = 100
-IN_HAND = 500
-"""Deliveries read and not settled; at some 20 kB each that is 10 MB. Beyond it reading waits for Kafka to take receipts."""
 
 
-async def run_act(
-    settings: Settings,
-    config: NotifyConfig,
-    metrics: Metrics,
-    health: Health,
-    stop: threading.Event,
-    *,
-    environ: Mapping[str, str] | None = None,
-    times: Times | None = None,
-) -> None:
-    """Run until `stop`, then leave within 8 s. Waits for a Kafka that is away.
+class Dispatch(Protocol[Taken]):
+    """Brings effects to an end. Only the loop's own thread calls it; nothing in it blocks."""
 
-    Raises SettingsError before anything starts when a receiver's secret is missing, and ActFailed when only a new process helps.
-    """
-    desks = make_desks(settings, config, os.environ if environ is None else environ)
-    observer = MetricsObserver(metrics, frozenset(desks))
-    lane = ActLane(settings, desks, observer, health, stop, times or Times())
-    try:
-        await lane.run()
-    finally:
-        await asyncio.gather(*(briefly(desk.receiver.close(), 0.5) for desk in desks.values()))
+    failure: BaseException | None
+    """Why the lane must end: only a new process helps."""
+    settled: int
+    """Effects brought to an end since the start."""
+
+    def offer(self, place: Place, effect: Taken, /) -> None:
+        """Take one effect; `place` is already known to the offsets, and is settled once Kafka has the receipt."""
+
+    def launch(self, quiet: Set[int] | None = None) -> None:
+        """A turn of the loop has passed. `quiet` are the partitions that have been read to their end; None means all."""
+
+    async def drain(self, timeout: float) -> int:
+        """Wait for what runs, at most `timeout` seconds, then cancel the rest; answers how many were cancelled."""
 
 
-def make_desks(settings: Settings, config: NotifyConfig, environ: Mapping[str, str]) -> dict[str, Desk]:
-    """Every configured receiver, ready. Raises SettingsError. In shadow mode none of them is built."""
-    shadow = settings.mode is Mode.SHADOW
-    return {
-        one.name: Desk(one.name, Shadow() if shadow else build(one, environ, config.public_url), one.timeout_s, one.max_in_flight)
-        for one in config.receivers
-    }
+@dataclass(frozen=True)
+class Work(Generic[Effect]):
+    """What one instance of the lane does."""
+
+    lane: str
+    """Names its group, its clients and the stage of its dead letters: `act`, `advise`."""
+    topic: str
+    decode: Callable[[bytes], Effect]
+    """Raises ValidationError for bytes that are no such effect: those become dead letters."""
+    dispatcher: Callable[[Outbox, Offsets], Dispatch[Effect]]
+    in_hand: int
+    """Effects read and not settled. Beyond it reading waits for Kafka to take receipts."""
 
 
 async def briefly(work: Awaitable[Result], timeout: float) -> Result | None:
@@ -103,17 +97,19 @@ async def briefly(work: Awaitable[Result], timeout: float) -> Result | None:
         return None
 
 
-class ActLane(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has no types
+class ActLane(ConsumerRebalanceListener, Generic[Effect]):  # type: ignore[misc]  # the library has no types
+    """`run` until `stop`, then leave within 8 s. Waits for a Kafka that is away."""
+
     def __init__(
-        self, settings: Settings, desks: Mapping[str, Desk], observer: ActObserver, health: Health, stop: threading.Event, times: Times
+        self, settings: Settings, work: Work[Effect], observer: LaneObserver, health: Health, stop: threading.Event, times: Times
     ) -> None:
         self._settings = settings
-        self._desks = desks
+        self._work = work
         self._observer = observer
         self._health = health
         self._stop = stop
         self._times = times
-        self._topic = full_name(settings.topic_prefix, EFFECTS)
+        self._topic = full_name(settings.topic_prefix, work.topic)
         self._offsets = Offsets()
         self._consumer: Any = None
         self._producer: Any = None
@@ -125,12 +121,13 @@ class ActLane(ConsumerRebalanceListener):  # type: ignore[misc]  # the library h
         self._look_due = 0.0
 
     async def run(self) -> None:
+        """Raises ActFailed when only a new process helps."""
         self._health.waits("kafka", "not connected")
         self._health.started()
         if not await self._connect():
             return
-        outbox = Outbox(self._producer, self._settings.topic_prefix)
-        dispatcher = Dispatcher(self._desks, outbox.receipt, self._offsets, self._observer)
+        outbox = Outbox(self._producer, self._settings.topic_prefix, self._work.lane, self._work.topic)
+        dispatcher = self._work.dispatcher(outbox, self._offsets)
         self._moved = time.monotonic()
         try:
             while not self._stop.is_set():
@@ -138,9 +135,9 @@ class ActLane(ConsumerRebalanceListener):  # type: ignore[misc]  # the library h
         finally:
             await self._leave(dispatcher)
 
-    async def _turn(self, dispatcher: Dispatcher, outbox: Outbox) -> None:
+    async def _turn(self, dispatcher: Dispatch[Effect], outbox: Outbox) -> None:
         self._health.turn()
-        if self._offsets.in_hand >= IN_HAND:
+        if self._offsets.in_hand >= self._work.in_hand:
             dispatcher.launch()
             await asyncio.sleep(self._times.poll / 4)
         else:
@@ -164,8 +161,8 @@ class ActLane(ConsumerRebalanceListener):  # type: ignore[misc]  # the library h
             return []
         except KafkaError as error:
             if not error.retriable:
-                raise ActFailed(f"deliveries cannot be read: {error!r}") from error
-            LOG.warning("deliveries cannot be read now", error=repr(error))
+                raise ActFailed(f"{self._work.topic} cannot be read: {error!r}") from error
+            LOG.warning("effects cannot be read now", topic=self._work.topic, error=repr(error))
             await asyncio.sleep(self._times.poll)
             return []
 
@@ -185,18 +182,19 @@ class ActLane(ConsumerRebalanceListener):  # type: ignore[misc]  # the library h
         assigned = {one.partition for one in self._consumer.assignment()}
         return {one for one in assigned if now - self._seen.setdefault(one, now) > self._times.quiet}
 
-    async def _take(self, record: ConsumerRecord, dispatcher: Dispatcher, outbox: Outbox) -> None:
+    async def _take(self, record: ConsumerRecord, dispatcher: Dispatch[Effect], outbox: Outbox) -> None:
         place = Place(record.partition, record.offset)
         try:
-            delivery = Delivery.from_json(record.value or b"")
+            effect = self._work.decode(record.value or b"")
         except ValidationError as error:
             said = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'value'}: {one['msg']}" for one in error.errors(include_url=False)[:5])
-            LOG.error("a delivery cannot be read; it is a dead letter now", partition=record.partition, offset=record.offset, error=said)
+            place_of = {"topic": self._work.topic, "partition": record.partition, "offset": record.offset}
+            LOG.error("an effect cannot be read; it is a dead letter now", **place_of, error=said)
             await outbox.dead_letter(record, "unreadable", said)
             self._observer.dead_letter("unreadable")
             self._offsets.settled([place])
             return
-        dispatcher.offer(place, delivery)
+        dispatcher.offer(place, effect)
 
     # -- looking after it -----------------------------------------------------------------------------------------------------------
 
@@ -266,7 +264,8 @@ class ActLane(ConsumerRebalanceListener):  # type: ignore[misc]  # the library h
         """Start the clients, waiting for Kafka; False when stopped before."""
         while not self._stop.is_set():
             self._health.turn()
-            self._consumer, self._producer = make_consumer(self._settings), make_producer(self._settings)
+            self._consumer = make_consumer(self._settings, self._work.lane)
+            self._producer = make_producer(self._settings, self._work.lane)
             starting = asyncio.create_task(self._start())
             due = time.monotonic() + self._times.start
             while not starting.done() and not self._stop.is_set() and time.monotonic() < due:
@@ -289,7 +288,7 @@ class ActLane(ConsumerRebalanceListener):  # type: ignore[misc]  # the library h
         await self._consumer.start()
         self._consumer.subscribe([self._topic], listener=self)
 
-    async def _leave(self, dispatcher: Dispatcher) -> None:
+    async def _leave(self, dispatcher: Dispatch[Effect]) -> None:
         left = await dispatcher.drain(self._times.drain)
         if left:
             LOG.warning("attempts were broken off; they are made again", count=left)

@@ -14,7 +14,8 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from agents.notify.routes import NotifyConfig
 from pipeline.act.clients import ActFailed
-from pipeline.act.lane import Times, briefly, make_desks, run_act
+from pipeline.act.deliver_lane import make_desks, run_act
+from pipeline.act.lane import Times, briefly
 from pipeline.health import Health
 from pipeline.metrics import Metrics, build
 from pipeline.settings import Mode, Settings
