@@ -34,14 +34,15 @@ def run(
     from pipeline.broker.topics import BrokersUnavailable
     from pipeline.cli.running import running
     from pipeline.cli.session import Session
+    from pipeline.models import models_line
     from pipeline.record.postgres_files import PostgresFailed
     from pipeline.standalone import Standalone, TopicsWrong
 
     settings, told = prepared(load_settings(follow_run=False, brokers=broker), broker, story)
-    read_config(settings)  # a wrong file is refused before anything starts
+    config = read_config(settings)  # a wrong file is refused before anything starts
     quiet = (lambda _: None) if json else print
     here = Standalone(settings, embedded=broker is None, beside=running(settings.state_dir) is not None, say=quiet)
-    session = Session(here, told=told, seconds=seconds, quiet=json)
+    session = Session(here, told=told, seconds=seconds, quiet=json, models=models_line(settings, config.advice))
     try:
         code = session.run()
     except BrokersUnavailable as error:
@@ -55,7 +56,7 @@ def run(
     except (PostgresFailed, OSError) as error:
         raise Refusal(Exit.FATAL, f"It did not start: {error}.", "For every check: fluxai doctor") from None
     if seconds is not None or json:
-        print_json(session.board.ledger.account().to_json())
+        print_json(session.board.ledger.account().to_json() | (session.board.advised.to_json() if settings.providers else {}))
     raise typer.Exit(code)
 
 

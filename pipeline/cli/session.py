@@ -17,8 +17,9 @@ from pipeline.cli.common import Exit, now
 from pipeline.cli.kafka import Outgoing, Reader, send_all
 from pipeline.cli.running import Running, announced
 from pipeline.cli.topology import read_services
-from pipeline.console.board import TOPICS, Board, Line
+from pipeline.console.board import TOPICS, Board
 from pipeline.console.closing import closing
+from pipeline.console.line import Line
 from pipeline.console.live import LiveScreen, Status
 from pipeline.console.plain import PlainLines
 from pipeline.engine.processor import Record
@@ -44,6 +45,8 @@ class Session:
     """Whether the story is told."""
     seconds: float | None
     quiet: bool = False
+    models: str = ""
+    """Who is asked for advice, in a line."""
     board: Board = field(default_factory=Board)
     _stopping: bool = False
     _sent: int = 0
@@ -94,13 +97,14 @@ class Session:
         status = Status(
             FORGETFUL if self.here.embedded else "",
             f"{kafka}   alerts: POST {self.here.api_url}/api/v1/alerts/SOURCE   logs: {self.here.folder / 'logs'}",
+            models=self.models,
         )
         producer = Producer(
             settings.kafka_client() | {"acks": "all", "enable.idempotence": True, "partitioner": "murmur2_random", "log_level": 0}
         )
         live = sys.stdout.isatty() and not self.quiet
         if not live and not self.quiet:
-            print("\n".join(text for text in (f"Flux AI: {status.where}", status.banner) if text), flush=True)
+            print("\n".join(text for text in (f"Flux AI: {status.where}", status.models, status.banner) if text), flush=True)
         code = int(Exit.OK)
         with LiveScreen(Console()) if live else PlainLines(quiet=self.quiet) as screen:
             starts: float | None = None

@@ -8,24 +8,18 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
+from pipeline.console.advised import Advised
+from pipeline.console.line import Line
 from pipeline.engine.processor import Record
 from pipeline.history.account import Ledger
 from pipeline.history.base import ENDED, DeadLetter
 from schemas.decision import Decision, Outcome
 from schemas.incident import Incident
+from schemas.usage import Usage
 
-TOPICS = ("alerts.raw", "decisions", "incidents.triaged", "dead_letters", "changes")
+TOPICS = ("alerts.raw", "decisions", "incidents.triaged", "dead_letters", "changes", "usage")
 KEPT_INCIDENTS = 500
 KEPT_SILENCES = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """Something that happened, for a log of plain lines. `kind`: opened, told, changed, ended, silenced, dead, change, note, lane."""
-
-    at: datetime
-    kind: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +44,7 @@ class Board:
     silenced: deque[Silenced] = field(default_factory=lambda: deque(maxlen=KEPT_SILENCES))
     outcomes: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
+    advised: Advised = field(default_factory=Advised)
     dead_letters: int = 0
     changes: int = 0
     raw: int = 0
@@ -73,6 +68,8 @@ class Board:
                     return self._dead_letter(DeadLetter.from_record(record))
                 case "changes":
                     self.changes += 1
+                case "usage":
+                    self.advised.usage(Usage.from_json(record.value or b""))
         except ValidationError:
             return []
         return []
@@ -108,7 +105,8 @@ class Board:
             return []
         self.incidents[incident.incident_id] = incident
         self._forget()
-        return list(news(before, incident))
+        advised = self.advised.news(before, incident)
+        return news(before, incident, moved_by_model=advised is not None) + ([] if advised is None else [advised])
 
     def _dead_letter(self, letter: DeadLetter) -> list[Line]:
         self.ledger.dead_letter(letter)
@@ -124,13 +122,13 @@ class Board:
             del self.incidents[oldest.incident_id]
 
 
-def news(before: Incident | None, now: Incident) -> list[Line]:
-    """What a revision tells that the one before did not."""
+def news(before: Incident | None, now: Incident, *, moved_by_model: bool = False) -> list[Line]:
+    """What a revision tells that the one before did not. `moved_by_model`: another line says why the severity changed."""
     lines = []
     if before is None:
         runbook = f"; runbook: {now.runbooks[0].title} ({now.runbooks[0].score:.2f})" if now.runbooks else "; no runbook"
         lines.append(Line(now.updated_at, "opened", f"{now.severity.value} {now.incident_id} {now.title}: {now.summary}{runbook}"))
-    elif before.severity != now.severity:
+    elif before.severity != now.severity and not moved_by_model:
         lines.append(Line(now.updated_at, "changed", f"{now.severity.value} {now.incident_id} was {before.severity.value}: {now.title}"))
     known = len(before.notified) if before is not None else 0
     for told in now.notified[known:]:

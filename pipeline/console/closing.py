@@ -24,4 +24,10 @@ def closing(board: Board) -> Iterator[str]:
     yield f"{account.incidents} incidents, {ended} of them ended."
     if board.reasons:
         yield "Reasons: " + ", ".join(f"{code} {number}" for code, number in board.reasons.most_common(12)) + "."
+    models = board.advised
+    if models.calls or models.degraded or models.advised or models.amended:
+        yield (
+            f"Models: {models.advised} verdicts advised, {models.amended} amended late, {models.not_adopted} answers not adopted, "
+            f"{models.degraded} verdicts without an answer in time; {models.calls} calls, ${models.cost_usd:.4f}."
+        )
     yield f"Verdict within {account.verdict_p99_ms} ms for 99 of 100; {account.deadline_misses} later than 15 s."

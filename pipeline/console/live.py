@@ -12,10 +12,12 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.console.board import Board, Line, Silenced
+from pipeline.console.advised import brief
+from pipeline.console.board import Board, Silenced
+from pipeline.console.line import Line
 from pipeline.history.base import ENDED
 from pipeline.history.explain import printable
-from schemas.incident import Incident
+from schemas.incident import AdviceStatus, Incident
 
 STYLES = {"P1": "bold white on red", "P2": "bold yellow", "P3": "cyan", "P4": "dim"}
 LANE_STYLES = {
@@ -25,6 +27,11 @@ LANE_STYLES = {
     "crash-looping": "bold red",
     "refused": "bold red",
     "stopped": "dim",
+}
+ADVISED_STYLES: dict[AdviceStatus | None, str] = {
+    AdviceStatus.ADOPTED: "green",
+    AdviceStatus.AMENDED: "green",
+    AdviceStatus.MISSING: "yellow",
 }
 FIXED_LINES = 8
 """Frames and headings; what these, the lines at the top and those at the bottom leave of the screen is for incidents and silences."""
@@ -49,6 +56,8 @@ class Status:
 
     banner: str
     where: str
+    models: str = field(default="", kw_only=True)
+    """Who is asked for advice."""
     elapsed_s: float = 0.0
     lanes: Sequence[Lane] = ()
     notes: list[Line] = field(default_factory=list)
@@ -112,13 +121,15 @@ def heading(status: Status, width: int) -> list[Text]:
     return [
         *packed([Text(f"Flux AI  {minutes}:{seconds:02d}", "bold"), *where], width),
         *(banner or [text_of(status.banner, "yellow")]),
+        *([text_of(status.models, "dim")] if status.models else []),
         note,
     ]
 
 
 def incident_table(incidents: Sequence[Incident], rows: int) -> RenderableType:
     table = Table(expand=True, box=None, pad_edge=False, header_style="bold dim")
-    for name, ratio in (("", None), ("incident", 5), ("runbooks", 3), ("told", 4)):
+    asked = any(one.advice is not None for one in incidents[:rows])
+    for name, ratio in (("", None), ("incident", 5), *([("model", 3)] if asked else []), ("runbooks", 3), ("told", 4)):
         table.add_column(name, ratio=ratio, no_wrap=True, overflow="ellipsis")
     for one in incidents[:rows]:
         ended = one.status in ENDED
@@ -129,6 +140,7 @@ def incident_table(incidents: Sequence[Incident], rows: int) -> RenderableType:
         table.add_row(
             text_of(one.severity.value, "dim" if ended else STYLES[one.severity.value]),
             text_of(f"{title}{one.service or one.title}{alerts}: {one.summary}", style),
+            *([text_of(brief(one), style or ADVISED_STYLES.get(one.advice.status if one.advice else None, "dim"))] if asked else []),
             text_of(books, "dim" if ended or not one.runbooks else "green"),
             text_of(told(one), style),
         )
@@ -167,6 +179,12 @@ def counts(board: Board, status: Status, width: int) -> list[Text]:
     others = f"+ dead letters {account.dead_lettered} + open {account.open}"
     late = f", {account.deadline_misses} LATE" if account.deadline_misses else ""
     about = [numbers, others, f"changes {board.changes}", f"verdict p99 {account.verdict_p99_ms} ms{late}"]
+    models = board.advised
+    if models.calls or models.degraded or models.advised:
+        about.append(
+            f"advised {models.advised}, late {models.amended}, not adopted {models.not_adopted}, degraded {models.degraded}, "
+            f"{models.calls} calls ${models.cost_usd:.4f}"
+        )
     return packed([Text(part) for part in about], width) + packed([lane_of(lane) for lane in status.lanes], width)
 
 

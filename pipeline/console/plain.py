@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.console.board import Board, Line
+from pipeline.console.board import Board
+from pipeline.console.line import Line
 from pipeline.console.live import Lane, Status, clock
 from pipeline.history.explain import printable
 

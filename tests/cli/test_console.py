@@ -9,13 +9,15 @@ import pytest
 from rich.console import Console
 
 from pipeline.cli.session import FORGETFUL
-from pipeline.console.board import KEPT_INCIDENTS, Board, Line
+from pipeline.console.board import KEPT_INCIDENTS, Board
 from pipeline.console.closing import closing
+from pipeline.console.line import Line
 from pipeline.console.live import Lane, Status, screen
 from pipeline.console.plain import PlainLines
 from pipeline.engine.processor import Record
 from schemas.base import Message, Reason, Severity
-from schemas.incident import Incident, IncidentStatus, Notified
+from schemas.incident import AdviceStatus, Incident, IncidentAdvice, IncidentStatus, Notified
+from schemas.usage import Usage
 
 AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
@@ -163,3 +165,69 @@ def test_on_80_columns_the_address_the_warning_and_the_account_are_whole() -> No
     for part in (*where.split("   "), "gone when this ends", "fluxai run --broker", "the note", "+ open 0", "verdict p99", "api running"):
         assert part in shown, part
     assert shown.count("\n") <= 30
+
+
+def advice(status: AdviceStatus, **more: Any) -> IncidentAdvice:
+    known: dict[str, Any] = {
+        "reason": Reason(code="raised", text="raises P3 to P2"),
+        "rule_severity": Severity.P3,
+        "severity": Severity.P2,
+        "confidence": 0.91,
+        "provider": "ollama",
+        "model": "llama3.1:8b",
+        "took_ms": 812,
+    }
+    return IncidentAdvice(status=status, **(known | more))
+
+
+def test_what_a_model_changed_is_told_once_with_its_cost() -> None:
+    board = Board()
+    tell(board, incident(severity=Severity.P3, advice=advice(AdviceStatus.PENDING)))
+    adopted = {"severity": Severity.P2, "summary": "payments fails", "advice": advice(AdviceStatus.ADOPTED, cost_usd=0.0002)}
+    assert tell(board, incident(2, **adopted)) == ["advised: P3→P2 i1 by ollama/llama3.1:8b in 0.8 s, 0.91 sure, $0.0002: payments fails"]
+    assert tell(board, incident(3, **adopted)) == [], "a later revision repeats it"
+    again = advice(AdviceStatus.NOT_ADOPTED, confidence=0.4, cost_usd=0.0005, reason=Reason(code="unsure", text="not sure enough"))
+    assert tell(board, incident(4, severity=Severity.P3, advice=again)) == [
+        "advised: P3 i1 by ollama/llama3.1:8b in 0.8 s, 0.40 sure, $0.0003; not adopted: not sure enough"
+    ]
+    assert board.advised.to_json() == {"advised": 1, "amended": 0, "degraded": 0, "advice_cost_usd": 0.0}
+
+
+def test_a_verdict_without_its_model_and_an_answer_that_came_late_are_told_as_such() -> None:
+    board = Board()
+    missing = advice(AdviceStatus.MISSING, severity=None, provider="", reason=Reason(code="too_late", text="no model answered in time"))
+    assert tell(board, incident(severity=Severity.P3, advice=missing))[1:] == [
+        "degraded: P3 i1 no model answered in time: the verdict of the rules stands"
+    ]
+    late = incident(2, advice=advice(AdviceStatus.AMENDED, needs_review=True))
+    assert tell(board, late) == [
+        "late: P3→P2 i1 by ollama/llama3.1:8b in 0.8 s, 0.91 sure, $0.0000: 38% errors; for review: raises P3 to P2"
+    ]
+    assert (board.advised.degraded, board.advised.amended) == (1, 1)
+    assert any(line.startswith("Models: 0 verdicts advised, 1 amended late") for line in closing(board))
+
+
+def test_a_call_costs_its_reserve_until_it_has_ended() -> None:
+    board = Board()
+
+    def used(kind: str, cost: float) -> float:
+        usage = Usage.model_validate({"usage_id": "u1", "kind": kind, "provider": "claude", "cost_usd": cost, "at": AT})
+        board.take(record("usage", usage.to_json()))
+        return board.advised.cost_usd
+
+    assert [used("reserve", 0.01), used("settle", 0.002)] == [0.01, 0.002]
+
+
+def test_the_screen_has_a_place_for_models_only_where_one_is_asked() -> None:
+    board = Board()
+    tell(board, incident())
+
+    def drawn() -> str:
+        console = Console(width=160, height=30)
+        with console.capture() as capture:
+            console.print(screen(board, Status("banner", "where", models="models: ollama"), 30))
+        return capture.get()
+
+    assert "model " not in drawn().split("incident", 1)[1] and "models: ollama" in drawn()
+    tell(board, incident(2, advice=advice(AdviceStatus.ADOPTED, cost_usd=0.0012)))
+    assert "P3→P2 0.91 $0.0012 ollama" in drawn() and "advised 1, late 0" in drawn()

@@ -1,0 +1,75 @@
+"""Which language models are set up, told from the settings alone: nobody is asked, nothing is imported that talks to a server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from agents.advice.config import AdviceConfig
+from pipeline.act.providers.network import is_local
+from pipeline.settings import Settings
+
+NONE = "no model: verdicts are from rules; set OLLAMA_URL (others: docs/models.md)"
+CLAUDE_URL = "https://api.anthropic.com"
+CLAUDE_SLOTS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderFacts:
+    """A provider that could be asked."""
+
+    name: str
+    setting: str
+    """The environment variable that sets it up."""
+    set_up: bool
+    url: str
+    """Without user, password and query; empty where there is none."""
+    model: str
+    local: bool
+    """What is sent to it stays in this network."""
+    paid: bool
+    slots: int
+    allowed: bool
+    """Local-only mode lets it be asked."""
+
+
+def provider_facts(settings: Settings, config: AdviceConfig) -> list[ProviderFacts]:
+    """Of every provider there is, set up or not."""
+    claude = settings.anthropic_url or CLAUDE_URL
+    openai_local = is_local(settings.openai_url) if settings.openai_url else False
+    found = [
+        ("ollama", "OLLAMA_URL", settings.ollama_url, settings.ollama_model, is_local(settings.ollama_url), False, settings.ollama_slots),
+        ("openai", "OPENAI_BASE_URL", settings.openai_url, settings.openai_model, openai_local, not openai_local, settings.openai_slots),
+        ("claude", "ANTHROPIC_API_KEY", claude, settings.anthropic_model, False, True, CLAUDE_SLOTS),
+    ]
+    up = settings.providers
+    return [
+        ProviderFacts(name, setting, name in up, shown_url(url), model, local, paid, slots, local or not config.local_only)
+        for name, setting, url, model, local, paid, slots in found
+    ]
+
+
+def shown_url(url: str) -> str:
+    """A URL for people: no user, password, query or fragment."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" if parts.netloc else ""
+
+
+def models_line(settings: Settings, config: AdviceConfig) -> str:
+    """Who is asked, in one line; or that nobody is, and why."""
+    up = [one for one in provider_facts(settings, config) if one.set_up]
+    if not up:
+        return NONE
+    if config.mode == "off":
+        return f"{', '.join(one.name for one in up)} set up and not asked: AI_MODE is off"
+    asked = [one for one in up if one.allowed]
+    names = ", ".join(f"{one.name} {one.model or '(its first model)'} at {one.url}{' (paid)' if one.paid else ''}" for one in asked)
+    line = f"models: {names}" if asked else "no model is asked"
+    if left_out := [one.name for one in up if not one.allowed]:
+        line += f"; {', '.join(left_out)} not asked: AI_LOCAL_ONLY"
+    if config.mode == "shadow":
+        line += "; shadow: what they say is recorded and told to nobody"
+    return line
