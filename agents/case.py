@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from agents.advice.config import AdviceConfig
 from agents.noise.rules import NoiseRules
 from agents.reasons import Why
 from agents.rows import AlertRow, IncidentRow, alert_key
@@ -19,6 +20,7 @@ from schemas.alert import Alert
 from schemas.base import Severity
 from schemas.decision import Outcome
 from schemas.effect import Transition
+from schemas.learning import Features
 from schemas.rule import Rule
 from schemas.runbook import RunbookMatch
 from schemas.silence import Silence
@@ -28,10 +30,20 @@ class RunbookFinder(Protocol):
     def match(self, *, name: str, service: str, text: str, hint: str) -> list[RunbookMatch]: ...
 
 
+class Learned(Protocol):
+    """What people's corrections taught: `agents.learned.Classifier`."""
+
+    def probabilities(self, features: Features) -> dict[str, float]: ...
+    def runbook_wrong(self, features: Features, runbook_id: str) -> float: ...
+
+
 class Whom(Protocol):
     def __call__(
         self, *, severity: Severity, service: str, environment: str, owner: str, labels: Mapping[str, str], now: int
     ) -> tuple[str, ...]: ...
+
+
+NO_ADVICE = AdviceConfig(mode="off")
 
 
 @dataclass(slots=True)
@@ -48,6 +60,9 @@ class World:
     whom: Whom
     backup: Callable[[str], str | None]
     """Second receiver for a P1 that a receiver cannot be told."""
+    learned: Learned | None = None
+    advice: AdviceConfig = NO_ADVICE
+    """`off` also where no provider is set up: then a verdict of the rules is complete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +91,8 @@ class Turn:
     """Incidents whose revision was counted on in this turn: what is told and what is published carry the same one."""
     caused_by: str = ""
     """Alert event, receipt or feedback that this turn is about."""
+    alert: Alert | None = None
+    """The alert event that this turn is about."""
 
 
 @dataclass(slots=True)

@@ -62,6 +62,8 @@ def opened(case: Case, turn: Turn, row: AlertRow) -> IncidentRow:
         deadline=to_ms(case.alert.deadline), labels=case.alert.labels,
     )  # fmt: skip
     incident.runbooks = incident_runbooks(case, turn, row)
+    incident.source, incident.source_severity = case.alert.source, case.alert.source_severity
+    incident.provenance = "learned" if any(name == "score" and reason == "learned" for name, reason, _ in case.stages) else "rules"
     case.incident = incident
     case.add("correlate", "opened", incident=incident.incident_id)
     case.add("runbooks", "linked" if incident.runbooks else "no_runbook", runbooks=[[one[0], one[2]] for one in incident.runbooks])

@@ -36,9 +36,13 @@ def enrich(case: Case, turn: Turn) -> End | None:
 
 
 def recent_changes(case: Case, turn: Turn) -> list[dict[str, Any]]:
-    """Changes of the service and of what it directly depends on, newest first."""
-    domain, found = case.alert.domain, []
-    for name in turn.world.graph.upstream(case.alert.service, 1):
+    return changes_of(turn, case.alert.domain, case.alert.service)
+
+
+def changes_of(turn: Turn, domain: str, service: str) -> list[dict[str, Any]]:
+    """Changes of a service and of what it directly depends on, newest first."""
+    found = []
+    for name in turn.world.graph.upstream(service, 1):
         row = CHANGES.get(turn.state, f"{domain}|{name}")
         if row is not None:
             found += [(at, name, kind, title, version) for at, kind, title, version in row.items if turn.now - at <= RECENT]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 
+from agents.advice.rows import ADVICE
 from agents.case import Tell, Turn
 from agents.noise.rules import DAY
 from agents.noise.silence import over_incident, said, why
@@ -63,6 +64,7 @@ def purge(turn: Turn, incident_id: str) -> None:
         return
     turn.touched.pop(incident_id, None)
     INCIDENTS.delete(turn.state, incident_id)
+    ADVICE.delete(turn.state, incident_id)
     for mark in (CLOSED_MARK, UNCOUNTED):
         turn.state.delete(mark + incident_id.encode())
 

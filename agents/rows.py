@@ -112,6 +112,11 @@ class IncidentRow(msgspec.Struct, array_like=True):
     """Name of the alert that opened it."""
     page_confirmed: bool = False
     """Somebody has received the newest page."""
+    source: str = ""
+    source_severity: str = ""
+    """The opener's source, and its word."""
+    provenance: str = "rules"
+    """What the severity of the rules came from: `rules`, or `learned` where people's corrections made it more urgent."""
 
 
 class Refs(msgspec.Struct, array_like=True):

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Mapping
 
 from agents.case import Case, End, Turn
+from agents.features import alert_features
 from agents.matching import matches
 from agents.noise.rules import expired
 from schemas.alert import Alert
@@ -23,6 +25,8 @@ ERROR_SHARE = re.compile(
     r"(\d{1,3}(?:\.\d+)?) ?%(?:[^.%]{0,40})\berror|\berror(?:s| rate| ratio)?\b[^.%]{0,40}?(\d{1,3}(?:\.\d+)?) ?%", re.I
 )
 LOW_TIER = 4
+SURE = 0.8
+"""Probability from which what people taught makes a verdict more urgent."""
 
 
 def digest(alert: Alert) -> int:
@@ -45,9 +49,26 @@ def score(case: Case, turn: Turn) -> End | None:
     )
     if severity.outranks(P3) and case.alert.environment.lower() in turn.world.rules.non_production:
         severity, why = P3, "non_production"
+    facts: dict[str, object] = {}
+    learned = turn.world.learned.probabilities(alert_features(case)) if turn.world.learned is not None else {}
+    if learned:
+        severity, confidence, why, facts = taught(severity, confidence, why, learned)
     case.severity, case.confidence = severity, confidence
-    case.add("score", why, severity=severity.value, confidence=confidence, source_severity=case.alert.source_severity)
+    case.add("score", why, severity=severity.value, confidence=confidence, source_severity=case.alert.source_severity, **facts)
     return None
+
+
+def taught(severity: Severity, confidence: float, why: str, learned: Mapping[str, float]) -> tuple[Severity, float, str, dict[str, object]]:
+    """The verdict after what people taught: it may become more urgent, up to P2. Less urgent it becomes by a person's rule only, and a P1
+    is never made of what was learned alone."""
+    best = Severity(max(sorted(learned), key=lambda name: learned[name]))
+    facts: dict[str, object] = {"learned": best.value, "learned_probability": round(learned[best.value], 3)}
+    if best is P1:
+        best = P2
+    urgent = sum(share for name, share in learned.items() if not best.outranks(Severity(name)))
+    if best.outranks(severity) and urgent >= SURE:
+        return best, round(urgent, 3), "learned", facts
+    return severity, confidence, why, facts
 
 
 def rate(alert: Alert, *, tier: int, customer_facing: bool, known: bool) -> tuple[Severity, float, str]:

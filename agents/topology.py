@@ -14,10 +14,18 @@ class Graph:
     def __init__(self, services: Iterable[Service] = (), version: int = 0) -> None:
         self.services: dict[str, Service] = {service.name: service for service in services}
         self.version = version
+        self._users: dict[str, list[Service]] = {}
+        for service in self.services.values():
+            for dependency in service.depends_on:
+                self._users.setdefault(dependency, []).append(service)
         self._upstream: dict[tuple[str, int], dict[str, int]] = {}
 
     def get(self, name: str) -> Service | None:
         return self.services.get(name)
+
+    def users(self, name: str) -> list[Service]:
+        """Services that depend on `name` directly."""
+        return self._users.get(name, [])
 
     def upstream(self, name: str, hops: int) -> dict[str, int]:
         """Services that `name` depends on, within `hops`, and itself at 0: name to hops, nearest first."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from agents.case import Case, Turn
+from agents.features import alert_features
+from agents.learned import DOUBT_PRIOR
 from agents.rows import AlertRow, IncidentRow
+from agents.runbooks import FLOOR
 from schemas.base import from_ms
 from schemas.runbook import RunbookMatch
 
@@ -48,10 +51,18 @@ def said_change(change: dict[str, object]) -> str:
 
 def incident_runbooks(case: Case, turn: Turn, row: AlertRow) -> list[tuple[str, str, float, str, list[str]]]:
     hint = next((case.alert.annotations[key] for key in ("runbook_url", "runbook", "runbookUrl") if case.alert.annotations.get(key)), "")
+    learned, features = turn.world.learned, alert_features(case)
     found = turn.world.runbooks.match(
         name=row.name, service=row.service, text=f"{case.alert.summary} {case.alert.annotations.get('description', '')}", hint=hint
     )
-    return [(one.id, one.title, one.score, one.url, one.steps) for one in found]
+    trusted = [(one, one.score if learned is None else lessened(one.score, learned.runbook_wrong(features, one.id))) for one in found]
+    kept = sorted(((one, score) for one, score in trusted if score >= FLOOR), key=lambda item: (-item[1], item[0].id))
+    return [(one.id, one.title, score, one.url, one.steps) for one, score in kept]
+
+
+def lessened(score: float, wrong: float) -> float:
+    """A score after what people said of the runbook: it falls as far as `wrong` is above what holds where nobody said anything."""
+    return round(score * min(1.0, (1 - wrong) / (1 - DOUBT_PRIOR)), 3)
 
 
 def runbook_matches(row: IncidentRow) -> list[RunbookMatch]:

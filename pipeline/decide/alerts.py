@@ -16,9 +16,10 @@ from agents.incidents import keep
 from agents.noise.rules import HOUR, MINUTE
 from agents.rows import ALERTS, SEQUENCE, Counter, alert_key
 from agents.score import digest, rate
-from pipeline.decide import life
+from pipeline.decide import life, questions
 from pipeline.decide.effects import Deliveries
 from pipeline.decide.failopen import tell_anyway, timer_failed
+from pipeline.decide.labels import label
 from pipeline.decide.messages import decision_json, publish
 from pipeline.engine.processor import Context, Record
 from pipeline.stages import decide
@@ -51,12 +52,18 @@ class AlertsProcessor:
         if record.topic == "alerts":
             self.alert(Alert.from_json(value), context)
         elif record.topic == "receipts":
-            turn = self.turn(context, "receipt")
-            self.deliveries.receipt(turn, context, Receipt.from_json(value))
+            turn, receipt = self.turn(context, "receipt"), Receipt.from_json(value)
+            if receipt.effect == "advice":
+                questions.receipt(turn, receipt)
+            else:
+                self.deliveries.receipt(turn, context, receipt)
             self.close(turn, context)
         elif record.topic == "feedback":
             feedback = Feedback.from_json(value)
             turn = self.turn(context, feedback.feedback_id)
+            taught = label(turn, feedback)
+            if taught is not None:
+                context.emit("labels", taught.label_id.encode(), taught.to_json())
             life.hear(turn, feedback)
             self.close(turn, context)
         elif record.topic == "changes":
@@ -71,6 +78,8 @@ class AlertsProcessor:
         turn = self.turn(context, f"{name}|{key}")
         if name == "delivery":
             self.deliveries.timer(turn, context, key, due)
+        elif name in (questions.DUE, questions.AGAIN):
+            questions.timer(turn, context, name, key, due)
         elif name == "purge" and not self.deliveries.forget(turn, key):
             context.at(due + HOUR, name, key)
         else:
@@ -105,6 +114,7 @@ class AlertsProcessor:
 
     def alert(self, alert: Alert, context: Context) -> None:
         turn = self.turn(context, alert.alert_id)
+        turn.alert = alert
         case = Case(alert=alert, row=ALERTS.get(context, alert_key(alert.fingerprint, alert.domain)))
         end = decide(case, turn)
         self.write(case, end, turn, context)
@@ -147,6 +157,7 @@ class AlertsProcessor:
         """Carry out what the turn asked for: tell, publish, keep."""
         if turn.tells:
             self.deliveries.carry_out(turn, context)
+        questions.consider(turn, context)
         for incident_id in sorted(turn.publish):
             row = turn.touched[incident_id]
             context.emit("incidents.triaged", row.domain.encode(), publish(row, turn).to_json())

@@ -42,7 +42,7 @@ class Deliveries:
         key = f"{row.incident_id}|{receiver}"
         revise(row, turn)
         turn.publish.add(row.incident_id)
-        message = incident_message(row, turn, LISTED_IN_DELIVERY)
+        message = incident_message(row, turn, LISTED_IN_DELIVERY, paging=True)
         known = DELIVERIES.get(turn.state, key)
         self.apply(
             turn, context, row, tell(known, receiver=receiver, transition=transition, incident=message, now=turn.now, policy=self.policy)

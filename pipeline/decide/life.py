@@ -24,6 +24,7 @@ from agents.noise.rules import DAY
 from agents.noise.silence import over_incident
 from agents.reasons import Why
 from agents.rows import ALERTS, HELD, UNCOUNTED, IncidentRow
+from pipeline.decide.questions import overrule
 from pipeline.stages import judge_again
 from schemas.base import Severity, to_ms
 from schemas.effect import Transition
@@ -207,6 +208,7 @@ def acknowledge(turn: Turn, row: IncidentRow, feedback: Feedback) -> None:
 
 def correct(turn: Turn, row: IncidentRow, severity: Severity, by: str) -> None:
     before = Severity(row.severity)
+    overrule(turn, row.incident_id, by)
     row.severity = severity.value
     if row.paged_severity and before.outranks(severity):
         row.paged_severity = severity.value  # what is worse than that is news again

@@ -6,17 +6,21 @@ from typing import Any
 
 import msgspec
 
+from agents.advice.rows import ADVICE
+from agents.advice.weigh import shown
 from agents.case import Case, End, Turn
 from agents.reasons import Why
 from agents.rows import ALERTS, INCIDENTS, AlertRow, IncidentRow, fingerprint_of
 from agents.triage import runbook_matches
 from schemas.base import Reason, Severity, from_ms
 from schemas.decision import Outcome
-from schemas.incident import Incident, IncidentAlert, IncidentStatus, Notified, TimelineEntry
+from schemas.incident import AdviceStatus, Incident, IncidentAlert, IncidentStatus, Notified, TimelineEntry
+from schemas.runbook import RunbookMatch
 
 ENCODE = msgspec.json.Encoder().encode
 LISTED_ALERTS = 50
 LISTED_IN_DELIVERY = 10
+ADOPTED = (AdviceStatus.ADOPTED, AdviceStatus.AMENDED)
 
 
 def decision_json(case: Case, end: End, turn: Turn, sequence: int, would_notify: tuple[str, ...]) -> bytes:
@@ -63,27 +67,32 @@ def incident_of(case: Case, end: End) -> str | None:
     return case.row.incident_id or None
 
 
-def incident_message(row: IncidentRow, turn: Turn, listed: int = LISTED_ALERTS) -> Incident:
-    """The incident as consumers read it."""
+def incident_message(row: IncidentRow, turn: Turn, listed: int = LISTED_ALERTS, *, paging: bool = False) -> Incident:
+    """The incident as consumers read it. `paging`: as receivers are told of it, by the severity of the rules."""
+    known = ADVICE.get(turn.state, row.incident_id)
+    severity, said = shown(known, Severity(row.severity), turn.world.advice)
+    adopted = known if known is not None and said is not None and said.status in ADOPTED else None
     return Incident(
         incident_id=row.incident_id,
         revision=row.revision,
         domain=row.domain,
         status=IncidentStatus(row.status),
-        severity=Severity(row.severity),
+        severity=Severity(row.severity) if paging else severity,
         service=row.service,
         environment=row.environment,
         title=row.title,
-        summary=row.summary,
-        confidence=row.confidence,
-        provenance="rules",
+        summary=adopted.summary or row.summary if adopted is not None else row.summary,
+        confidence=adopted.confidence if adopted is not None else row.confidence,
+        provenance=f"{adopted.provider}/{adopted.model} {adopted.prompt}" if adopted is not None else row.provenance,
+        degraded=said is not None and said.status is AdviceStatus.MISSING,
+        advice=said,
         alerts=[
             member_message(key, member, row)
             for key in reversed(row.members[-listed:])
             if (member := ALERTS.get(turn.state, key)) is not None
         ],
         alert_count=row.total,
-        runbooks=runbook_matches(row),
+        runbooks=in_order(runbook_matches(row), adopted.runbooks if adopted is not None else []),
         parent=row.parent or None,
         silence=Reason(code=row.silence_code, text=row.silence_text) if row.silence_code else None,
         opened_at=from_ms(row.opened_at),
@@ -97,6 +106,11 @@ def incident_message(row: IncidentRow, turn: Turn, listed: int = LISTED_ALERTS) 
         notified=[Notified(receiver=one[0], at=from_ms(one[1]), reason=one[2], attempt=one[3]) for one in row.notified],
         timeline=[TimelineEntry(at=from_ms(one[0]), what=one[1], by=one[2]) for one in row.timeline],
     )
+
+
+def in_order(matches: list[RunbookMatch], first: list[str]) -> list[RunbookMatch]:
+    """Those that a model named come first, in its order."""
+    return sorted(matches, key=lambda one: first.index(one.id) if one.id in first else len(first))
 
 
 def member_message(key: str, member: AlertRow, incident: IncidentRow) -> IncidentAlert:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from pydantic import BaseModel
 
-from agents.case import World
+from agents.advice.config import AdviceConfig
+from agents.case import NO_ADVICE, World
 from agents.noise.rules import NoiseRules
 from agents.normalize import NormalizeRules
 from agents.notify.policy import DeliveryPolicy
@@ -16,13 +17,14 @@ from pipeline.decide.intake import IntakeProcessor
 from pipeline.decide.world import WorldView
 from pipeline.engine.memory import MemoryRunner
 from pipeline.engine.processor import Context, Record
+from schemas.advice import Advice, AdviceRequest
 from schemas.base import from_ms
 from schemas.decision import Decision
 from schemas.effect import Delivery, Receipt
 from schemas.incident import Incident
 from schemas.topics import BY_NAME
 
-REFERENCE = ("topology", "runbooks", "rules", "silences")
+REFERENCE = ("topology", "runbooks", "rules", "silences", "models")
 
 
 class MemoryTables:
@@ -46,6 +48,40 @@ class MemoryTables:
 
     def version(self, topic: str) -> int:
         return self.versions[topic]
+
+
+class ModelDouble:
+    """Answers each question at once, late or not at all, as the test wants; `say` makes the answer from the question."""
+
+    name = "advise"
+    inputs = ("effects.advice",)
+    changelog = "intake.state"
+
+    def __init__(self) -> None:
+        self.say: Callable[[AdviceRequest], Advice | str | None] = lambda request: None
+        self.after_ms = 0
+        self.asked: list[tuple[int, AdviceRequest]] = []
+
+    def process(self, record: Record, context: Context) -> None:
+        request = AdviceRequest.from_json(record.value or b"")
+        self.asked.append((context.now, request))
+        context.put(request.effect_id.encode(), record.value or b"")
+        context.at(context.now + self.after_ms, "answer", request.effect_id)
+
+    def fire(self, name: str, key: str, due: int, context: Context) -> None:
+        request = AdviceRequest.from_json(context.get(key.encode()) or b"")
+        said = self.say(request)
+        if said is None:
+            return
+        answer = said if isinstance(said, Advice) else None
+        receipt = Receipt(
+            effect="advice", effect_id=key, attempt=1, incident_id=request.incident_id, domain=request.domain, at=from_ms(context.now),
+            status="failed" if answer is None else "done", detail="" if answer else str(said), advice=answer,
+        )  # fmt: skip
+        context.emit("receipts", request.domain.encode(), receipt.to_json())
+
+    def failed(self, record: Record, error: BaseException, context: Context) -> None:
+        raise error
 
 
 class ReceiverDouble:
@@ -90,18 +126,28 @@ def whom_of(names: Mapping[str, tuple[str, ...]]):  # type: ignore[no-untyped-de
 
 class MemoryBackend:
     def __init__(
-        self, rules: NoiseRules | None = None, routes: Mapping[str, tuple[str, ...]] | None = None, backups: Mapping[str, str] | None = None
+        self,
+        rules: NoiseRules | None = None,
+        routes: Mapping[str, tuple[str, ...]] | None = None,
+        backups: Mapping[str, str] | None = None,
+        advice: AdviceConfig = NO_ADVICE,
     ) -> None:
         self.tables = MemoryTables()
         self.problems: list[tuple[str, str]] = []
         backup = (backups or {}).get
         self.view = WorldView(
-            rules or NoiseRules(), whom_of(routes or {}), backup, self.tables, lambda what, error: self.problems.append((what, error))
+            rules or NoiseRules(),
+            whom_of(routes or {}),
+            backup,
+            self.tables,
+            lambda what, error: self.problems.append((what, error)),
+            advice,
         )
+        self.model = ModelDouble()
         self.double = ReceiverDouble()
         self.processor = AlertsProcessor(self.view, Deliveries(DeliveryPolicy(), dead_delivery))
         intake = IntakeProcessor(NormalizeRules(), "flux.alerts.raw")
-        self.runner = MemoryRunner(intake, self.processor, self.double, before_batch=self.view.refresh)
+        self.runner = MemoryRunner(intake, self.processor, self.double, self.model, before_batch=self.view.refresh)
         self.start = self.runner.now
 
     @property

@@ -1,0 +1,137 @@
+"""Questions to language models: when an incident opens or gets worse one is asked, and what comes back becomes its next revision.
+
+The rules' verdict is published first and stands until an answer is in. A timer, not the act lane, sees to the deadline.
+"""
+
+from __future__ import annotations
+
+from agents.advice.ask import about, description, effect_id, question, worth
+from agents.advice.rows import ADVICE, AdviceRow
+from agents.advice.weigh import take
+from agents.case import Turn
+from agents.features import incident_features
+from agents.incidents import is_open, load, note
+from agents.rows import ALERTS, IncidentRow
+from pipeline.decide.messages import revise
+from pipeline.engine.processor import Context
+from schemas.advice import AdviceRequest
+from schemas.base import from_ms
+from schemas.effect import Receipt
+
+FIRST_S = 15
+RECEIPT_MS = 700
+"""The receipt is due this long before the verdict's deadline: it has to be weighed and published."""
+PUBLISH_MS = 400
+"""Without a receipt the degraded verdict is published this long before the deadline."""
+DUE, AGAIN = "advice", "advice_again"
+
+
+def consider(turn: Turn, context: Context) -> None:
+    """Ask about each incident whose next revision goes out with this turn, where that is worth it."""
+    if turn.world.advice.mode == "off":
+        return
+    for incident_id in sorted(turn.publish):
+        row = turn.touched[incident_id]
+        if not is_open(row) or is_notice(turn, row):
+            continue
+        known = ADVICE.get(turn.state, incident_id)
+        match worth(turn, row, known, turn.world.advice):
+            case "ask":
+                ask(turn, context, row, known or AdviceRow())
+            case "later" if known is not None and known.again_at <= turn.now:
+                known.again_at = known.asked_at + round(turn.world.advice.ask_again_s * 1000)
+                ADVICE.put(turn.state, incident_id, known)
+                context.at(known.again_at, AGAIN, incident_id)
+
+
+def ask(turn: Turn, context: Context, row: IncidentRow, known: AdviceRow) -> None:
+    first = known.asks == 0
+    known.asks += 1
+    known.effect_id, known.waiting, known.asked_at, known.about = effect_id(row, known.asks), True, turn.now, about(turn, row)
+    known.deadline = row.deadline if first else turn.now + FIRST_S * 1000
+    known.late_until = known.deadline + round(turn.world.advice.late_within_s * 1000)
+    if not known.answered:
+        known.code = known.text = ""
+    if first and turn.alert is not None and turn.alert.name == row.name:
+        known.described = description(turn.alert)
+    ADVICE.put(turn.state, row.incident_id, known)
+    revise(row, turn)
+    request = AdviceRequest(
+        effect_id=known.effect_id,
+        incident_id=row.incident_id,
+        domain=row.domain,
+        revision=row.revision,
+        question=question(turn, row, config=turn.world.advice, described=known.described),
+        asked_at=from_ms(turn.now),
+        deadline=from_ms(known.deadline - RECEIPT_MS),
+        late_until=from_ms(known.late_until),
+    )
+    context.emit("effects.advice", row.incident_id.encode(), request.to_json())
+    context.at(max(turn.now, known.deadline - PUBLISH_MS), DUE, row.incident_id)
+
+
+def receipt(turn: Turn, receipt: Receipt) -> None:
+    """An answer, or word that there will be none."""
+    known, row = ADVICE.get(turn.state, receipt.incident_id), load(turn, receipt.incident_id)
+    if known is None or row is None or known.effect_id != receipt.effect_id or not known.waiting:
+        return
+    late = turn.now > known.deadline
+    if receipt.status == "done" and receipt.advice is not None:
+        world = turn.world
+        learned = world.learned.probabilities(incident_features(turn, row)) if world.learned is not None else None
+        take(known, receipt.advice, learned=learned, candidates=[one[0] for one in row.runbooks], late=late)
+    else:
+        known.waiting = False
+        said_already = known.answered or bool(known.code)
+        if not said_already:
+            known.code, known.text = "no_answer", (receipt.detail or "no model answered")[:300]
+    ADVICE.put(turn.state, row.incident_id, known)
+    if known.answered or not said_already:
+        publish(turn, row)
+
+
+def timer(turn: Turn, context: Context, name: str, incident_id: str, due: int) -> None:
+    known, row = ADVICE.get(turn.state, incident_id), load(turn, incident_id)
+    if known is None or row is None or not is_open(row):
+        return
+    if name == AGAIN:
+        known.again_at = 0
+        ADVICE.put(turn.state, incident_id, known)
+        if worth(turn, row, known, turn.world.advice) == "ask":
+            ask(turn, context, row, known)
+            turn.publish.add(incident_id)
+    elif known.waiting and not known.code and due >= known.deadline - PUBLISH_MS:
+        missing(known, "too_late", "no model answered in time; an answer that still comes is an amendment")
+        ADVICE.put(turn.state, incident_id, known)
+        publish(turn, row)
+
+
+def publish(turn: Turn, row: IncidentRow) -> None:
+    """In shadow nobody sees a difference, so no revision goes out; nor of an incident that is over."""
+    if turn.world.advice.mode == "active" and is_open(row):
+        row.updated_at = turn.now
+        turn.publish.add(row.incident_id)
+
+
+def missing(known: AdviceRow, code: str, text: str) -> None:
+    """There is no answer to the newest question; an answer to an older one stays."""
+    if not known.answered:
+        known.code, known.text = code, text[:300]
+
+
+def is_notice(turn: Turn, row: IncidentRow) -> bool:
+    """An incident of unreadable input: it says what to do by itself."""
+    opener = ALERTS.get(turn.state, row.members[0]) if row.members else None
+    return opener is not None and opener.notice
+
+
+def overrule(turn: Turn, incident_id: str, by: str) -> None:
+    """A person has said how urgent it is."""
+    known = ADVICE.get(turn.state, incident_id)
+    if known is None or known.overruled:
+        return
+    known.overruled = True
+    ADVICE.put(turn.state, incident_id, known)
+    row = load(turn, incident_id)
+    if row is not None and known.severity and known.severity != row.severity:
+        note(row, turn.now, f"the model's {known.severity} is no longer shown", by)

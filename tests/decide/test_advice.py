@@ -1,0 +1,247 @@
+"""What a model's advice changes, and what it never changes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from agents.advice.config import AdviceConfig
+from schemas.advice import Advice, AdviceRequest
+from schemas.base import Severity, from_ms
+from schemas.feedback import Feedback
+from schemas.incident import AdviceStatus, Incident
+from schemas.learning import Label
+from tests.scenarios.memory_backend import MemoryBackend
+
+P1, P2, P3, P4 = Severity
+
+
+def advice(severity: Severity | None = None, confidence: float = 0.9, **more: object) -> Advice:
+    fields: dict[str, object] = {
+        "provider": "ollama",
+        "model": "m",
+        "prompt": "triage@1",
+        "summary": "Checkout runs out of disk.",
+        "cost_usd": 0.001,
+    }
+    return Advice.model_validate({"severity": severity, "confidence": confidence, **fields, **more})
+
+
+def backend(
+    config: AdviceConfig | None = None, say: Callable[[AdviceRequest], Advice | str | None] = lambda request: None, after_ms: int = 800
+) -> MemoryBackend:
+    made = MemoryBackend(advice=config or AdviceConfig())
+    made.model.say, made.model.after_ms = say, after_ms
+    return made
+
+
+def fire(made: MemoryBackend, name: str = "DiskFilling", severity: str = "P3", service: str = "checkout", **more: object) -> None:
+    payload = {
+        "name": name,
+        "status": "firing",
+        "service": service,
+        "environment": "production",
+        "source_severity": severity,
+        "summary": f"{name} of {service}",
+        **more,
+    }
+    made.send_raw(json.dumps(payload).encode(), "flux")
+
+
+def wait(made: MemoryBackend, seconds: float) -> None:
+    made.advance(made.runner.now + round(seconds * 1000))
+
+
+def revisions(made: MemoryBackend) -> list[Incident]:
+    assert made.runner.failures == []
+    return made.incidents()
+
+
+def test_revision_one_is_the_rules_and_the_answer_is_a_later_one() -> None:
+    made = backend(say=lambda request: advice(P2))
+    fire(made)
+    wait(made, 10)
+    first, last = revisions(made)[0], revisions(made)[-1]
+    assert (first.revision, first.severity, first.provenance, first.degraded) == (1, P3, "rules", False)
+    assert first.advice is not None and first.advice.status is AdviceStatus.PENDING
+    assert (last.severity, last.provenance, last.summary) == (P2, "ollama/m triage@1", "Checkout runs out of disk.")
+    assert last.advice is not None and last.advice.status is AdviceStatus.ADOPTED and last.advice.reason.code == "raised"
+    assert last.advice.rule_severity is P3 and last.advice.cost_usd == pytest.approx(0.001)
+
+
+@pytest.mark.parametrize("said", [P1, P2, P4])
+def test_no_answer_changes_who_is_told_or_when(said: Severity) -> None:
+    def told(made: MemoryBackend) -> list[tuple[int, str, str, Severity]]:
+        fire(made)
+        wait(made, 120)
+        return [(at - made.start, one.receiver, one.transition.value, one.incident.severity) for at, one in made.told()]
+
+    assert told(backend(say=lambda request: advice(said))) == told(MemoryBackend())
+
+
+def test_a_page_that_goes_out_later_carries_the_summary_of_the_model_and_the_severity_of_the_rules() -> None:
+    made = backend(say=lambda request: advice(P2))
+    fire(made)
+    wait(made, 60)
+    ((_, page),) = made.told()
+    assert page.incident.summary == "Checkout runs out of disk." and page.incident.severity is P3
+
+
+def test_a_p1_page_waits_for_no_model() -> None:
+    made = backend(say=lambda request: advice(P1), after_ms=9_000)
+    fire(made, severity="P1")
+    assert [(at - made.start, one.incident.severity) for at, one in made.told()] == [(0, P1)]
+
+
+def test_a_model_alone_makes_no_p1() -> None:
+    made = backend(say=lambda request: advice(P1, 0.99))
+    fire(made)
+    wait(made, 5)
+    last = revisions(made)[-1]
+    assert last.severity is P2 and last.advice is not None
+    assert last.advice.reason.code == "p1_not_confirmed" and last.advice.needs_review
+
+
+def test_a_model_lowers_nothing_unless_a_person_gave_a_floor() -> None:
+    made = backend(say=lambda request: advice(P4))
+    fire(made, severity="P2")
+    wait(made, 5)
+    last = revisions(made)[-1]
+    assert last.severity is P2 and last.advice is not None and last.advice.reason.code == "floor" and last.advice.needs_review
+    made = backend(AdviceConfig(floors={P2: P3}), say=lambda request: advice(P4))
+    fire(made, severity="P2")
+    wait(made, 5)
+    assert revisions(made)[-1].severity is P3
+    made = backend(AdviceConfig(floors={P1: P4}), say=lambda request: advice(P4))
+    fire(made, severity="P1")
+    wait(made, 5)
+    assert revisions(made)[-1].severity is P1
+
+
+def test_an_unsure_answer_is_marked_for_review_and_not_used() -> None:
+    made = backend(say=lambda request: advice(P2, 0.6))
+    fire(made)
+    wait(made, 5)
+    last = revisions(made)[-1]
+    assert last.severity is P3 and last.summary != "Checkout runs out of disk." and last.advice is not None
+    assert last.advice.status is AdviceStatus.NOT_ADOPTED and last.advice.needs_review and last.advice.reason.code == "unsure"
+
+
+def test_without_an_answer_the_degraded_verdict_is_published_before_the_deadline() -> None:
+    made = backend()
+    fire(made)
+    wait(made, 14.9)
+    last = revisions(made)[-1]
+    assert last.degraded and last.severity is P3 and last.advice is not None
+    assert last.advice.status is AdviceStatus.MISSING and last.advice.reason.code == "too_late"
+
+
+def test_word_that_nobody_answers_is_published_at_once_with_its_reason() -> None:
+    made = backend(say=lambda request: "ollama: nobody listens at 127.0.0.1:11434")
+    fire(made)
+    wait(made, 1)
+    last = revisions(made)[-1]
+    assert last.degraded and last.advice is not None and "nobody listens" in last.advice.reason.text
+    before = len(revisions(made))
+    wait(made, 20)
+    assert all(one.degraded for one in revisions(made)[before:])
+
+
+def test_a_late_answer_is_an_amendment_that_pages_nobody() -> None:
+    made = backend(say=lambda request: advice(P2), after_ms=60_000)
+    fire(made)
+    wait(made, 59)
+    told = len(made.told())
+    wait(made, 60)
+    last = revisions(made)[-1]
+    assert last.advice is not None and last.advice.status is AdviceStatus.AMENDED and last.severity is P2 and not last.degraded
+    assert len(made.told()) == told == 1
+
+
+def test_an_incident_is_asked_about_once_while_it_stays_the_same() -> None:
+    made = backend(say=lambda request: advice(P3))
+    for _ in range(30):
+        fire(made)
+        wait(made, 5)
+    assert len(made.model.asked) == 1
+
+
+def test_an_incident_that_gets_worse_is_asked_about_again_and_not_too_often() -> None:
+    made = backend(AdviceConfig(ask_again_s=60, asks_per_incident=3), say=lambda request: advice(request.question.rule_severity))
+    for number in range(12):
+        fire(made, name=f"Disk{number}")
+        wait(made, 20)
+    asked = made.model.asked
+    assert len(asked) == 3
+    assert all(after[0] - before[0] >= 60_000 for before, after in zip(asked, asked[1:], strict=False))
+    assert len({request.effect_id for _, request in asked}) == 3
+
+
+def test_shadow_asks_and_shows_nothing() -> None:
+    made = backend(AdviceConfig(mode="shadow"), say=lambda request: advice(P1))
+    fire(made)
+    wait(made, 60)
+    assert len(made.model.asked) == 1
+    assert all(one.advice is None and one.severity is P3 and one.provenance == "rules" for one in revisions(made))
+    assert made.told()[0][1].incident.summary == revisions(made)[0].summary
+
+
+def test_off_and_no_provider_ask_nothing() -> None:
+    made = MemoryBackend()
+    fire(made)
+    wait(made, 60)
+    assert made.model.asked == [] and all(one.advice is None and not one.degraded for one in revisions(made))
+
+
+def test_an_answer_to_an_older_question_or_about_a_finished_incident_changes_nothing() -> None:
+    made = backend(say=lambda request: advice(P2), after_ms=40_000)
+    fire(made)
+    wait(made, 5)
+    made.send_raw(
+        json.dumps({"name": "DiskFilling", "status": "resolved", "service": "checkout", "environment": "production"}).encode(), "flux"
+    )
+    before = len(revisions(made))
+    wait(made, 120)
+    assert all(one.advice is None or one.advice.status is not AdviceStatus.AMENDED for one in revisions(made)[before:])
+
+
+def test_a_runbook_that_is_no_candidate_is_not_taken() -> None:
+    made = backend(say=lambda request: advice(P3, runbooks=["invented"]))
+    fire(made)
+    wait(made, 5)
+    assert revisions(made)[-1].runbooks == []
+
+
+def test_a_person_outranks_the_model_and_teaches() -> None:
+    made = backend(say=lambda request: advice(P2, probabilities={"P2": 0.9, "P3": 0.1}))
+    fire(made)
+    wait(made, 5)
+    incident = revisions(made)[-1]
+    said = Feedback(
+        feedback_id="f1",
+        kind="severity",
+        incident_id=incident.incident_id,
+        domain=incident.domain,
+        by="ann",
+        at=from_ms(made.runner.now),
+        severity=P4,
+    )
+    made.send("feedback", incident.domain, said.to_json())
+    last = revisions(made)[-1]
+    assert last.severity is P4 and last.advice is not None and last.advice.reason.code == "overruled"
+    (record,) = made.runner.records("labels")
+    label = Label.from_json(record.value or b"")
+    assert (label.rule_severity, label.advised, label.severity, label.features.name) == (P3, P2, P4, "DiskFilling")
+    assert label.model == "ollama/m triage@1" and label.advised_probabilities == {"P2": 0.9, "P3": 0.1}
+
+
+def test_the_question_is_complete_and_bounded() -> None:
+    made = backend()
+    fire(made, labels={f"l{n}": "x" * 4000 for n in range(50)}, annotations={"description": "d" * 4000, "dashboard": "https://x"})
+    ((_, request),) = made.model.asked
+    (alert,) = request.question.alerts
+    assert len(request.to_json()) < 40_000
+    assert len(alert.labels) <= 30 and len(alert.description) == 600 and request.question.floor is P3
+    assert request.deadline < revisions(made)[0].deadline
