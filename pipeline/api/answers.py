@@ -97,6 +97,7 @@ class IncidentDetail(BaseModel):
     incident: Incident
     decisions: list[Decision]
     deliveries: list[Receipt]
+    advice: list[Receipt] = Field(default=[], description="What became of each question to a language model about it, oldest first")
 
 
 class Explained(BaseModel):

@@ -13,8 +13,9 @@ from agents.notify.words import at, safe_url
 from pipeline.api.body import read_body
 from pipeline.api.parts import Parts
 from pipeline.api.people import IncidentId, domain_of, tell, visible
+from pipeline.history.asked import money, weighed
 from pipeline.history.base import ENDED, HistoryUnavailable
-from schemas.incident import Incident
+from schemas.incident import AdviceStatus, Incident, IncidentAdvice
 from schemas.runbook import RunbookMatch
 
 FORM_BYTES = 16_384
@@ -103,6 +104,7 @@ def body(incident: Incident, source: str, note: str) -> str:
             f"<h1>{text(incident.severity.value)} {text(incident.title)}</h1>",
             paragraph(note) if note else "",
             f"<p>{text(incident.summary)}</p>",
+            model_said(incident),
             button(incident.incident_id) if waits and not note else "",
             table((f"<b>{name}</b>", text(value)) for name, value in facts),
             explained_by(incident),
@@ -122,6 +124,34 @@ def body(incident: Incident, source: str, note: str) -> str:
             f"<p><small>Revision {incident.revision}, read from {text(source)}.</small></p>",
         )
     )
+
+
+def model_said(incident: Incident) -> str:
+    """What a language model has to do with what stands above; marked, because it may be wrong. Empty where none was asked."""
+    advice = incident.advice
+    if advice is None:
+        return ""
+    shown = incident.severity is not advice.rule_severity
+    severities = f"shown as {incident.severity.value}, " if shown else ""
+    facts = [("The rules say", f"{advice.rule_severity.value}: {severities}pages go by the rules")]
+    if advice.severity is not None:
+        sure = f", {advice.confidence:.0%} sure" if advice.confidence is not None else ""
+        facts.append(("The model says", f"{advice.severity.value}{sure}"))
+    facts.append(("What became of it", weighed(advice)))
+    if advice.provider:
+        facts.append(("Model", f"{advice.provider}/{advice.model}, {advice.prompt}, {advice.took_ms} ms, {money(advice.cost_usd)}"))
+    words = "The summary above is a language model's, not a person's." if by_model(advice) else ""
+    review = "A person should review this verdict." if advice.needs_review else ""
+    return (
+        '<section id="model"><h2>Language model</h2>'
+        + "".join(f'<p class="note">{one}</p>' for one in (words, review) if one)
+        + table((f"<b>{name}</b>", text(value)) for name, value in facts)
+        + "</section>"
+    )
+
+
+def by_model(advice: IncidentAdvice) -> bool:
+    return advice.status in (AdviceStatus.ADOPTED, AdviceStatus.AMENDED)
 
 
 def explained_by(incident: Incident) -> str:

@@ -84,12 +84,12 @@ def routes(archive: Archive, prefix: str) -> APIRouter:
 
     @router.get("/incidents/{incident_id}", response_model=IncidentDetail)
     async def incident(incident_id: Annotated[str, Path(min_length=1, max_length=100)]) -> IncidentDetail:
-        """One incident with the newest 200 decisions about its alerts, and what became of each message about it."""
+        """One incident with the newest 200 decisions about its alerts, what became of each message about it, and what models said."""
         source, found = await archive.ask(lambda history: about(history, incident_id))
         if found is None:
             raise HTTPException(404, f"no incident {incident_id!r} in {source}")
-        row, decisions, deliveries = found
-        return IncidentDetail(source=source, incident=row, decisions=decisions, deliveries=deliveries)
+        row, decisions, deliveries, advice = found
+        return IncidentDetail(source=source, incident=row, decisions=decisions, deliveries=deliveries, advice=advice)
 
     @router.get("/explain/{subject:path}", response_model=Explained, tags=["alerts"])
     async def explained(subject: Annotated[str, Path(min_length=1, max_length=200)]) -> Explained:
@@ -102,6 +102,8 @@ def routes(archive: Archive, prefix: str) -> APIRouter:
     return router
 
 
-def about(history: History, incident_id: str) -> tuple[Incident, list[Decision], list[Receipt]] | None:
+def about(history: History, incident_id: str) -> tuple[Incident, list[Decision], list[Receipt], list[Receipt]] | None:
     row = history.incident(incident_id)
-    return None if row is None else (row, history.decisions_of(incident_id, 200), history.deliveries(incident_id))
+    if row is None:
+        return None
+    return row, history.decisions_of(incident_id, 200), history.deliveries(incident_id), history.advice_of(incident_id)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 
 from pipeline.api.parts import Parts
+from schemas.base import Reason, Severity
 from schemas.feedback import Feedback
+from schemas.incident import AdviceStatus, IncidentAdvice
 from schemas.runbook import RunbookMatch
 from tests.api.fakes import Door, FakeHistory, FakeKafka
 from tests.api.test_people import incident
@@ -29,6 +31,35 @@ def test_what_a_source_sent_is_shown_as_text(door: Door, history: FakeHistory) -
     assert "&lt;script&gt;" in answer.text
     for never in ("<script", "javascript:", "\u202e"):
         assert never not in answer.text
+
+
+def test_what_a_model_said_is_marked_as_such_and_shown_as_text(door: Door, history: FakeHistory) -> None:
+    said = IncidentAdvice(
+        status=AdviceStatus.ADOPTED,
+        reason=Reason(code="raised", text=EVIL),
+        severity=Severity.P1,
+        rule_severity=Severity.P3,
+        needs_review=True,
+        confidence=0.91,
+        provider="ollama",
+        model=EVIL,
+        prompt="triage@1",
+        cost_usd=0.0002,
+        took_ms=812,
+    )
+    history.known["i1"] = incident("i1").model_copy(update={"severity": Severity.P2, "advice": said})
+    page = door.get("/incidents/i1").text
+    for words in (
+        "a language model's, not a person's",
+        "P3: shown as P2, pages go by the rules",
+        "P1, 91% sure",
+        "should review",
+        "$0.0002",
+    ):
+        assert words in page, words
+    assert "<script" not in page and "\u202e" not in page
+    history.known["i1"] = incident("i1")
+    assert "Language model" not in door.get("/incidents/i1").text
 
 
 def test_the_button_acknowledges_and_leads_back(door: Door, broker: FakeKafka, history: FakeHistory) -> None:
