@@ -66,7 +66,12 @@ def test_removing_a_field_is_noticed_at_every_depth() -> None:
     del new["properties"]["summary"]
     del new["$defs"]["RunbookMatch"]["properties"]["score"]
     del new["$defs"]["Reason"]["properties"]["code"]
-    assert broken_promises(old, new) == ["summary is removed", "runbooks[].score is removed", "silence.code is removed"]
+    assert broken_promises(old, new) == [
+        "summary is removed",
+        "advice.reason.code is removed",
+        "runbooks[].score is removed",
+        "silence.code is removed",
+    ]
 
 
 def test_a_field_that_becomes_optional_or_changes_its_type_is_noticed() -> None:
