@@ -130,17 +130,20 @@ class Claude:
             raise sdk.translated(error, self._anthropic, self.url) from None
 
     def _body(self, ask: Ask) -> dict[str, Any]:
-        config: dict[str, Any] = {"format": {"type": "json_schema", "schema": self._schema(ask)}}
-        if self._effort:
-            config["effort"] = self._effort
-        body = {
+        config: dict[str, Any] = {"effort": self._effort} if self._effort else {}
+        if ask.schema:
+            config["format"] = {"type": "json_schema", "schema": self._schema(ask)}
+        body: dict[str, Any] = {
             "model": self.model,
             "max_tokens": self._max_tokens(ask),
             "system": [{"type": "text", "text": ask.system, "cache_control": {"type": "ephemeral"}}],
             "messages": [{"role": "user", "content": ask.user}],
-            "output_config": config,
         }
-        return {**body, "thinking": {"type": self._thinking}} if self._thinking else body
+        if config:
+            body["output_config"] = config
+        if self._thinking:
+            body["thinking"] = {"type": self._thinking}
+        return body
 
     def _schema(self, ask: Ask) -> dict[str, Any]:
         try:

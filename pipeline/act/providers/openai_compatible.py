@@ -21,6 +21,8 @@ from pipeline.act.providers.real_calls import allowed
 
 TOP_LOGPROBS = 20
 """The most that the protocol takes."""
+DECISIVE = 64
+"""The first property's value stands among so many first tokens."""
 CHARACTERS_PER_TOKEN = 64
 """Of an answer, at most: what streams on beyond it is cut off."""
 OPTIONAL = frozenset({"logprobs", "top_logprobs", "temperature", "stream_options", "priority"})
@@ -138,16 +140,17 @@ class OpenAICompatible:
 
     def _body(self, ask: Ask) -> dict[str, Any]:
         limit = "max_tokens" if self.local else "max_completion_tokens"
-        schema = {"name": re.sub(r"\W", "_", ask.task) or "answer", "strict": True, "schema": strict(ask.schema, bounded=self.local)}
         body: dict[str, Any] = {
             "model": self._model,
             "messages": [{"role": "system", "content": ask.system}, {"role": "user", "content": ask.user}],
-            "response_format": {"type": "json_schema", "json_schema": schema},
             limit: 1 if ask.warm else ask.max_tokens,
             "temperature": 0,
             "stream": True,
             "stream_options": {"include_usage": True},
         }
+        if ask.schema:
+            schema = {"name": re.sub(r"\W", "_", ask.task) or "answer", "strict": True, "schema": strict(ask.schema, bounded=self.local)}
+            body["response_format"] = {"type": "json_schema", "json_schema": schema}
         if ask.labels and not ask.warm:
             body |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
         extra = {**self._extra, "priority": int(ask.severity.value[1:])} if self._priorities else dict(self._extra)
@@ -211,7 +214,7 @@ async def heard_from(chunks: Any, longest: int) -> Heard:
                 heard.first_at = heard.first_at or time.monotonic()
                 heard.pieces += 1
                 heard.text += delta.content
-            for token in getattr(choice.logprobs, "content", None) or []:
+            for token in (getattr(choice.logprobs, "content", None) or [])[: DECISIVE - len(heard.tokens)]:
                 top = {option.token: option.logprob for option in token.top_logprobs or []}
                 heard.tokens.append(labels.Token(token.token, token.logprob, top))
             heard.finish = choice.finish_reason or heard.finish

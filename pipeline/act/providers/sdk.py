@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Set
+from collections.abc import AsyncIterator, Iterator, Set
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 CONNECT_S = 2.0
 POOL_S = 0.2
 """Calls are admitted by slots, so that a connection is free; waiting for one longer is a fault."""
+MOST_BYTES = 8 * 2**20
+"""Of an answer as it comes over the line."""
 MAX_RETRY_AFTER_S = 3600.0
 
 _OF_STATUS = {
@@ -50,11 +52,30 @@ class Sdk(Protocol):
 
 def http_client(url: str, slots: int) -> httpx2.AsyncClient:
     """For calls to `url` only: redirects are not followed, so that no answer sends a question elsewhere, and no proxy comes between us
-    and a server of this network."""
+    and a server of this network. Answers are bounded: the clients read them into memory whole."""
     import httpx2
 
+    class Bounded(httpx2.AsyncByteStream):
+        def __init__(self, inner: httpx2.AsyncByteStream) -> None:
+            self._inner, self._left = inner, MOST_BYTES
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            async for part in self._inner:
+                self._left -= len(part)
+                if self._left < 0:
+                    raise ProviderError(Failure.BROKEN, f"the answer of {host(url)} does not end: over {MOST_BYTES} bytes")
+                yield part
+
+        async def aclose(self) -> None:
+            await self._inner.aclose()
+
+    async def bound(response: httpx2.Response) -> None:
+        if isinstance(response.stream, httpx2.AsyncByteStream):
+            response.stream = Bounded(response.stream)
+
     limits = httpx2.Limits(max_connections=slots + 2, max_keepalive_connections=slots + 2)
-    return httpx2.AsyncClient(follow_redirects=False, trust_env=not is_local(url), limits=limits)
+    hooks = {"response": [bound]}  # and no transport of our own, which would end the use of proxies
+    return httpx2.AsyncClient(follow_redirects=False, trust_env=not is_local(url), limits=limits, event_hooks=hooks)
 
 
 def timeout(left_s: float) -> httpx2.Timeout:
@@ -103,6 +124,8 @@ def _of_line(error: Exception, sdk: Sdk, who: str) -> ProviderError:
     import httpx2
 
     causes = list(_causes(error))
+    if ours := next((cause for cause in causes if isinstance(cause, ProviderError)), None):
+        return ours
     if any(isinstance(cause, httpx2.PoolTimeout) for cause in causes):
         return ProviderError(Failure.BUSY, f"no connection to {who} became free within {POOL_S} s", asked=False)
     if any(isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.UnsupportedProtocol) for cause in causes):
