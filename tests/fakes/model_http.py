@@ -71,6 +71,8 @@ class ModelServer:
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
+        self.arrived = asyncio.Event()
+        """Set by the first request."""
         self.dropped = 0
         """Connections that the other side closed before its answer was whole."""
         self._faults: deque[Fault] = deque()
@@ -117,6 +119,7 @@ class ModelServer:
         try:
             while (request := await _read(reader)) is not None:
                 self.requests.append(request)
+                self.arrived.set()
                 if not await self._answer(request, reader, writer):
                     return
         except (ConnectionError, asyncio.IncompleteReadError):

@@ -78,9 +78,11 @@ class Claude:
         try:
             async with asyncio.timeout(ask.timeout_s):
                 message = await self._attempts(ask, began + ask.timeout_s)
+            return self._answer(message, time.monotonic() - began)
         except TimeoutError:
             raise ProviderError(Failure.TIMEOUT, f"{sdk.host(self.url)} did not answer within {ask.timeout_s:.1f} s") from None
-        return self._answer(message, time.monotonic() - began)
+        except Exception as error:
+            raise sdk.translated(error, self._anthropic, self.url) from None
 
     def worst_cost(self, ask: Ask) -> float:
         """USD. A second attempt does not add to it: it is made only where the first cost nothing."""
@@ -174,7 +176,7 @@ class Claude:
     def _answer(self, message: Any, took_s: float) -> Answer:
         who = sdk.host(self.url)
         usage = getattr(message, "usage", None)
-        if not isinstance(message, self._anthropic.types.Message) or usage is None or not isinstance(message.content, list):
+        if not isinstance(message, self._anthropic.types.Message) or usage is None:
             raise ProviderError(Failure.BROKEN, f"{who} gave no answer of its protocol")
         if message.stop_reason in SAYS_NOTHING:
             failure, why = SAYS_NOTHING[message.stop_reason]

@@ -86,11 +86,11 @@ class OpenAICompatible:
         try:
             async with asyncio.timeout(ask.timeout_s):
                 heard = await self._heard(ask, began + ask.timeout_s)
+            return self._answer(ask, heard, began)
         except TimeoutError:
             raise ProviderError(Failure.TIMEOUT, f"{sdk.host(self.url)} did not answer within {ask.timeout_s:.1f} s") from None
         except Exception as error:
             raise sdk.translated(error, self._openai, self.url) from None
-        return self._answer(ask, heard, began)
 
     def worst_cost(self, ask: Ask) -> float:
         """USD; 0 for a server of this network."""

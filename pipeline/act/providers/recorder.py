@@ -12,12 +12,12 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 import structlog
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pipeline.act.providers.base import Answer, Ask, Failure, Provider, ProviderError, worst_cost
+from pipeline.act.providers.base import Answer, Ask, Failure, Provider, ProviderError
+from pipeline.act.providers.wrapping import Wrapping
 
 MAX_BYTES = 256 * 1024 * 1024
 """Of a recording. When it is full, calls go on and are no longer recorded."""
@@ -40,48 +40,23 @@ class Record(BaseModel):
     retry_after_s: float | None = None
 
 
-class Recorder:
+class Recorder(Wrapping):
     """`inner`, with each call appended to `file`. Warm-ups are not recorded."""
 
     def __init__(self, inner: Provider, file: Path) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._file = file
-
-    @property
-    def name(self) -> str:
-        return self._inner.name
-
-    @property
-    def model(self) -> str:
-        return self._inner.model
-
-    @property
-    def local(self) -> bool:
-        return self._inner.local
-
-    @property
-    def paid(self) -> bool:
-        return self._inner.paid
 
     async def ask(self, ask: Ask) -> Answer:
         sent = digest(ask)
         try:
-            answer = await self._inner.ask(ask)
+            answer = await self.inner.ask(ask)
         except ProviderError as error:
             known = {"failure": error.failure, "what": error.what, "asked": error.asked, "retry_after_s": error.retry_after_s}
             await self._keep(ask, Record(prompt=ask.prompt, sent_sha256=sent, **known))
             raise
         await self._keep(ask, Record(prompt=ask.prompt, sent_sha256=sent, answer=answer))
         return answer
-
-    def worst_cost(self, ask: Ask) -> float:
-        return worst_cost(self._inner, ask)
-
-    async def check(self, timeout_s: float = 5.0) -> Any:
-        return await self._inner.check(timeout_s)  # type: ignore[attr-defined]  # not every provider has one; the caller looks
-
-    async def close(self) -> None:
-        await self._inner.close()
 
     async def _keep(self, ask: Ask, record: Record) -> None:
         if not ask.warm:
@@ -110,7 +85,7 @@ class Replayer:
         self.name = name
         self.model = model
         self._records: dict[str, list[Record]] = {}
-        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+        for number, line in enumerate(file.read_text(encoding="utf-8").removesuffix("\n").split("\n"), 1):
             try:
                 record = Record.model_validate_json(line)
             except ValidationError as error:

@@ -137,7 +137,8 @@ def _of_line(error: Exception, sdk: Sdk, who: str) -> ProviderError:
     if any(isinstance(cause, sdk.APIConnectionError | httpx2.TransportError) for cause in causes):
         return ProviderError(Failure.UNREACHABLE, f"the connection to {who} broke")
     kind = type(error).__name__
-    if isinstance(error, ValueError | sdk.APIError):  # no JSON, no such fields; an error told in the middle of a stream
+    # No JSON; fields that are not there or of another kind, which the clients let through; an error told in the middle of a stream.
+    if isinstance(error, ValueError | AttributeError | TypeError | LookupError | sdk.APIError):
         return ProviderError(Failure.BROKEN, f"{who} gave no answer of its protocol ({kind})")
     return ProviderError(Failure.INTERNAL, f"our client of {who} failed ({kind})")
 

@@ -231,9 +231,23 @@ def test_nobody_there_is_unreachable_and_cost_nothing() -> None:
         Fault(raw=b'{"type": "message"}'),
         Fault(raw=b'{"type": "message", "content": "text", "usage": {"input_tokens": 1, "output_tokens": 1}, "stop_reason": "end_turn"}'),
         Fault(raw=b'{"type": "message", "content": [], "usage": {"input_tokens": 1, "output_tokens": 1}, "stop_reason": "end_turn"}'),
+        Fault(raw=b'{"type": "message", "content": ["x"], "usage": {"input_tokens": 1, "output_tokens": 1}, "stop_reason": "end_turn"}'),
+        Fault(raw=b'{"type": "message", "content": [{"type": "text", "text": "x"}], "usage": {"input_tokens": null}}'),
+        Fault(raw=b'{"type": "message", "content": [{"type": "text", "text": 7}], "usage": {"input_tokens": 1, "output_tokens": 1}}'),
         Fault(raw=b""),
     ],
-    ids=["html", "no json", "a list", "fields away", "content is text", "no content", "nothing"],
+    ids=[
+        "html",
+        "no json",
+        "a list",
+        "no fields",
+        "content is text",
+        "no content",
+        "no blocks",
+        "no tokens",
+        "a number as text",
+        "nothing",
+    ],
 )
 def test_what_is_no_answer_of_the_protocol_is_broken(fault: Fault) -> None:
     fake = FakeClaude()
@@ -276,8 +290,7 @@ def test_cancelling_ends_the_call_at_once() -> None:
 
     async def cancelled(claude: Claude) -> None:
         call = asyncio.create_task(claude.ask(an_ask(timeout_s=30)))
-        while not fake.requests:
-            await asyncio.sleep(0.01)
+        await fake.arrived.wait()
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
