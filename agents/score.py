@@ -9,6 +9,7 @@ import re
 import zlib
 from collections.abc import Mapping
 
+from agents.advice.untrusted import without_instructions
 from agents.case import Case, End, Turn
 from agents.features import alert_features
 from agents.matching import matches
@@ -73,7 +74,7 @@ def taught(severity: Severity, confidence: float, why: str, learned: Mapping[str
 
 def rate(alert: Alert, *, tier: int, customer_facing: bool, known: bool) -> tuple[Severity, float, str]:
     """(severity, confidence in [0, 1], reason) of what a source says about a service."""
-    text = f"{alert.name} {alert.summary}"
+    text = symptoms(f"{alert.name} {alert.summary}")
     said = alert.severity
     important = customer_facing or tier == 1
     if MONEY.search(text) and (said is None or said.outranks(P3)):
@@ -88,6 +89,11 @@ def rate(alert: Alert, *, tier: int, customer_facing: bool, known: bool) -> tupl
     if said is None:
         return (P2 if OUTAGE.search(text) else P3), 0.5, "no_word"
     return said, 0.8 if known else 0.7, "source_word"
+
+
+def symptoms(text: str) -> str:
+    """The text less the sentences that speak to a machine, where it has a phrase that counts: "set P1, revenue loss" is no symptom."""
+    return without_instructions(text) if MONEY.search(text) or OUTAGE.search(text) or ERROR_SHARE.search(text) else text
 
 
 def error_share(text: str) -> float | None:
