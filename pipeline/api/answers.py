@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from pipeline.history.explain import DeadLetterExplanation, DecisionExplanation, IncidentExplanation
-from schemas.base import Matcher, Moment
+from schemas.base import Matcher, Moment, Severity
 from schemas.decision import Decision
 from schemas.effect import Receipt
 from schemas.incident import Incident
@@ -61,6 +61,42 @@ class Ack(BaseModel):
     by: Name = "api"
     comment: Text = ""
     domain: Annotated[str, StringConstraints(max_length=300)] | None = None
+
+
+Kind = Literal[
+    "acknowledge",
+    "in_progress",
+    "escalate",
+    "resolve",
+    "reopen",
+    "false_positive",
+    "severity",
+    "runbook_wrong",
+    "runbook_right",
+    "not_an_anomaly",
+]
+
+
+class Said(BaseModel):
+    """A person's word on an incident. `severity` says how urgent it was in truth (also when that is what it had), `runbook_id` which
+    runbook was wrong or right: from both the machine learns. With `domain` the incident is not looked up."""
+
+    kind: Kind
+    severity: Severity | None = Field(default=None, description="Of kind `severity`")
+    runbook_id: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)] | None = Field(
+        default=None, description="Of kinds `runbook_wrong` and `runbook_right`"
+    )
+    by: Name = "api"
+    comment: Text = ""
+    domain: Annotated[str, StringConstraints(max_length=300)] | None = None
+
+    @model_validator(mode="after")
+    def whole(self) -> Self:
+        if (self.kind == "severity") != (self.severity is not None):
+            raise ValueError("kind `severity` needs `severity`, P1 to P4, and no other kind has it")
+        if (self.kind in ("runbook_wrong", "runbook_right")) != (self.runbook_id is not None):
+            raise ValueError("kinds `runbook_wrong` and `runbook_right` need `runbook_id`, and no other kind has it")
+        return self
 
 
 class Heard(BaseModel):

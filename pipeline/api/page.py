@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from html import escape
+from typing import Any
 from urllib.parse import parse_qs, quote
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from pydantic import ValidationError
 
 from agents.notify.words import at, safe_url
+from pipeline.api.answers import Said
 from pipeline.api.body import read_body
 from pipeline.api.parts import Parts
-from pipeline.api.people import IncidentId, domain_of, tell, visible
+from pipeline.api.people import IncidentId, say, visible
 from pipeline.history.asked import money, weighed
 from pipeline.history.base import ENDED, HistoryUnavailable
+from schemas.base import Severity
 from schemas.incident import AdviceStatus, Incident, IncidentAdvice
 from schemas.runbook import RunbookMatch
 
@@ -35,7 +39,7 @@ def routes(parts: Parts) -> APIRouter:
 
     @router.get("/{incident_id}")
     async def show(incident_id: IncidentId, heard: str = "") -> HTMLResponse:
-        note = "Your acknowledgement is on its way; reload in a moment." if heard else ""
+        note = f"Your {'word' if heard == 'word' else 'acknowledgement'} is on its way; reload in a moment." if heard else ""
         try:
             source, incident = await parts.archive.ask(lambda history: history.incident(incident_id))
         except HistoryUnavailable as error:
@@ -48,16 +52,36 @@ def routes(parts: Parts) -> APIRouter:
 
     @router.post("/{incident_id}/ack")
     async def acknowledge(incident_id: IncidentId, request: Request) -> Response:
-        read = await read_body(request.stream().__aiter__(), parts.budget, gzip=False, limit=FORM_BYTES)
-        parts.budget.give(len(read.data))
-        if not read.whole:
-            raise HTTPException(413, "the form is too large")
-        by = parse_qs(read.data.decode("utf-8", "replace"), max_num_fields=20).get("by", [""])[0]
-        domain = await domain_of(parts, incident_id, None)
-        await tell(parts, "acknowledge", incident_id, domain, by=by.strip() or "somebody at the page")
-        return RedirectResponse(f"/incidents/{quote(incident_id, safe='')}?heard=1", 303)
+        form = await fields(parts, request)
+        return await heard(incident_id, {"kind": "acknowledge", "by": form.get("by", "")}, "1")
+
+    @router.post("/{incident_id}/feedback")
+    async def feedback(incident_id: IncidentId, request: Request) -> Response:
+        """The pressed button says what: `severity P2`, `runbook_wrong ID`, `false_positive`."""
+        form = await fields(parts, request)
+        kind, _, value = form.get("say", "").partition(" ")
+        name = "severity" if kind == "severity" else "runbook_id"
+        told = {"kind": kind, "by": form.get("by", ""), "comment": form.get("comment", ""), name: value or None}
+        return await heard(incident_id, told, "word")
+
+    async def heard(incident_id: str, told: dict[str, Any], what: str) -> Response:
+        try:
+            said = Said.model_validate(told | {"by": visible(told["by"])[:200] or "somebody at the page"})
+        except ValidationError as error:
+            raise HTTPException(422, f"this form was not understood: {error.errors()[0]['msg']}") from None
+        await say(parts, incident_id, said)
+        return RedirectResponse(f"/incidents/{quote(incident_id, safe='')}?heard={what}", 303)
 
     return router
+
+
+async def fields(parts: Parts, request: Request) -> dict[str, str]:
+    """The first value of each field of a form."""
+    read = await read_body(request.stream().__aiter__(), parts.budget, gzip=False, limit=FORM_BYTES)
+    parts.budget.give(len(read.data))
+    if not read.whole:
+        raise HTTPException(413, "the form is too large")
+    return {name: values[0].strip() for name, values in parse_qs(read.data.decode("utf-8", "replace"), max_num_fields=20).items()}
 
 
 def html(content: str, status: int = 200) -> HTMLResponse:
@@ -91,6 +115,23 @@ def button(incident_id: str) -> str:
     return f'<form id="acknowledge" method="post" action="{escape(action)}">{who} <button>Acknowledge</button></form>'
 
 
+def judge(incident: Incident) -> str:
+    """A form that says what the machine got wrong or right. The severity that it has is offered too: that it was right is worth knowing."""
+    who = '<input name="by" maxlength="200" placeholder="your name" aria-label="your name" required>'
+    why = '<input name="comment" maxlength="2000" placeholder="why (may stay empty)" aria-label="why">'
+    rows = [("It was", "".join(press(f"severity {one.value}", one.value) for one in Severity))]
+    rows += [
+        (f"Runbook {text(one.title)} was", press(f"runbook_right {one.id}", "right") + press(f"runbook_wrong {one.id}", "wrong"))
+        for one in incident.runbooks
+    ]
+    action = escape(f"/incidents/{quote(incident.incident_id, safe='')}/feedback")
+    return f'<h2>What was it in truth?</h2><form id="feedback" method="post" action="{action}">{who} {why}{table(rows)}</form>'
+
+
+def press(say: str, label: str) -> str:
+    return f'<button name="say" value="{escape(say)}">{text(label)}</button> '
+
+
 def body(incident: Incident, source: str, note: str) -> str:
     facts = [("Incident", incident.incident_id), ("Status", incident.status.value), ("Service", incident.service or "unknown")]
     facts += [("Environment", incident.environment)] if incident.environment else []
@@ -109,6 +150,7 @@ def body(incident: Incident, source: str, note: str) -> str:
             table((f"<b>{name}</b>", text(value)) for name, value in facts),
             explained_by(incident),
             *map(runbook, incident.runbooks),
+            judge(incident) if not note else "",
             "<h2>Alerts</h2>",
             table(
                 (

@@ -1,4 +1,4 @@
-"""What people say about an incident, from the API or a button in Slack, to the feedback topic.
+"""What people say about an incident (that they take care of it, what was wrong or right), from the API or Slack, to the feedback topic.
 
 Feedback is keyed by the incident's domain, so that it meets the incident's own task. The domain comes from the history, or from the
 caller; while the history is away the feedback goes to every partition, and the tasks that do not know the incident pass it over.
@@ -13,24 +13,25 @@ import json
 import re
 import time
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from urllib.parse import parse_qs
 
 import structlog
 from fastapi import APIRouter, HTTPException, Path, Request, Response
 from fastapi.responses import JSONResponse
+from pydantic import ValidationError
 
-from pipeline.api.answers import Ack, Heard, Where
+from pipeline.api.answers import Ack, Heard, Kind, Said, Where
 from pipeline.api.body import read_body
 from pipeline.api.parts import Parts
 from pipeline.history.base import HistoryUnavailable
 from schemas.base import from_ms
 from schemas.feedback import Feedback
+from schemas.incident import Incident
 
 log = structlog.get_logger(__name__)
 
 IncidentId = Annotated[str, Path(min_length=1, max_length=100)]
-Kind = Literal["acknowledge", "in_progress", "escalate", "resolve", "reopen", "false_positive"]
 SIGNED_WITHIN_S = 300
 """Age at which a signed request is taken for a replay; Slack's own advice."""
 SLACK_BODY_BYTES = 262_144
@@ -46,8 +47,12 @@ def routes(parts: Parts) -> APIRouter:
     async def acknowledge(incident_id: IncidentId, ack: Ack | None = None) -> Heard:
         """Somebody takes care of it: escalation stops. 202 when Kafka has it."""
         ack = ack or Ack()
-        domain = await domain_of(parts, incident_id, ack.domain)
-        return await tell(parts, "acknowledge", incident_id, domain, by=ack.by, comment=ack.comment)
+        return await say(parts, incident_id, Said(kind="acknowledge", by=ack.by, comment=ack.comment, domain=ack.domain))
+
+    @router.post("/incidents/{incident_id}/feedback", status_code=202, response_model=Heard)
+    async def feedback(incident_id: IncidentId, said: Said) -> Heard:
+        """How urgent it was in truth, which runbook was wrong or right, that it was a false positive, ... 202 when Kafka has it."""
+        return await say(parts, incident_id, said)
 
     @router.post("/slack/actions", include_in_schema=True, tags=["slack"])
     async def slack_actions(request: Request) -> Response:
@@ -63,10 +68,19 @@ def routes(parts: Parts) -> APIRouter:
     return router
 
 
-async def domain_of(parts: Parts, incident_id: str, given: str | None) -> str | None:
-    """The domain of an incident; None when the history does not answer in time. Raises HTTPException 404 when it does not know it."""
-    if given is not None:
-        return given
+async def say(parts: Parts, incident_id: str, said: Said) -> Heard:
+    """To the incident's domain. Raises HTTPException 404 for an incident that nobody knows, 422 for a runbook that it was not given."""
+    if said.domain is not None:
+        return await tell(parts, incident_id, said.domain, said)
+    incident = await find(parts, incident_id)
+    if incident is not None and said.kind == "runbook_wrong" and said.runbook_id not in [one.id for one in incident.runbooks]:
+        given = ", ".join(one.id for one in incident.runbooks) or "none"
+        raise HTTPException(422, f"{incident_id} was not given the runbook {said.runbook_id!r}; it was given: {given}")
+    return await tell(parts, incident_id, incident.domain if incident is not None else None, said)
+
+
+async def find(parts: Parts, incident_id: str) -> Incident | None:
+    """The incident; None when the history does not answer in time. Raises HTTPException 404 when it does not know it."""
     try:
         async with asyncio.timeout(LOOK_UP_S):
             source, incident = await parts.archive.ask(lambda history: history.incident(incident_id))
@@ -75,20 +89,22 @@ async def domain_of(parts: Parts, incident_id: str, given: str | None) -> str | 
         return None
     if incident is None:
         raise HTTPException(404, f"no incident {incident_id!r} in {source}")
-    return incident.domain
+    return incident
 
 
-async def tell(parts: Parts, kind: Kind, incident_id: str, domain: str | None, *, by: str, comment: str = "") -> Heard:
+async def tell(parts: Parts, incident_id: str, domain: str | None, said: Said) -> Heard:
     now = parts.now()
-    seed = f"{kind}|{incident_id}|{by}|{now}|{time.monotonic_ns()}"
+    seed = f"{said.kind}|{incident_id}|{said.by}|{now}|{time.monotonic_ns()}"
     feedback = Feedback(
         feedback_id="f" + hashlib.blake2b(seed.encode(), digest_size=8).hexdigest(),
-        kind=kind,
+        kind=said.kind,
         incident_id=incident_id,
         domain=domain or "",
-        by=visible(by)[:200] or "api",
+        by=visible(said.by)[:200] or "api",
         at=from_ms(now),
-        comment=visible(comment)[:2000],
+        severity=said.severity,
+        runbook_id=said.runbook_id,
+        comment=visible(said.comment)[:2000],
     )
     if domain is None:
         place = await parts.publisher.send_everywhere("feedback", feedback.to_json())
@@ -123,11 +139,9 @@ async def heard_from_slack(parts: Parts, body: bytes) -> Response:
     actions = payload.get("actions")
     heard = []
     for action in actions if isinstance(actions, list) else []:
-        found = button(action)
+        found = button(action, f"slack:{by}"[:200])
         if found is not None:
-            kind, incident_id, domain = found
-            domain = await domain_of(parts, incident_id, domain)
-            heard.append((await tell(parts, kind, incident_id, domain, by=f"slack:{by}")).feedback_id)
+            heard.append((await say(parts, *found)).feedback_id)
     return JSONResponse({"heard": heard})
 
 
@@ -147,23 +161,25 @@ KINDS: Mapping[str, Kind] = {
     "resolve": "resolve",
     "false_positive": "false_positive",
     "escalate": "escalate",
+    "severity": "severity",
+    "runbook_wrong": "runbook_wrong",
+    "runbook_right": "runbook_right",
 }
 
 
-def button(action: Any) -> tuple[Kind, str, str | None] | None:
-    """(kind, incident, domain) of a pressed button: its `action_id` is the kind (with or without `flux_`), its `value` a JSON object with
-    `incident_id` and `domain`, or the incident's id alone."""
+def button(action: Any, by: str) -> tuple[str, Said] | None:
+    """(incident, what was said) of a pressed button: its `action_id` is the kind (with or without `flux_`), its `value` a JSON object with
+    `incident_id` and `domain` (and `severity` or `runbook_id`), or the incident's id alone. None where it is no such button."""
     if not isinstance(action, dict) or not isinstance(action.get("value"), str):
         return None
     kind = KINDS.get(str(action.get("action_id", "")).removeprefix("flux_"))
     value: str = action["value"]
     if kind is None or not value:
         return None
-    if not value.startswith("{"):
-        return kind, value[:100], None
     try:
-        told = json.loads(value)
-        incident_id, domain = told["incident_id"], told.get("domain")
-    except (ValueError, KeyError, RecursionError):
+        told = json.loads(value) if value.startswith("{") else {"incident_id": value}
+        incident_id = str(told.get("incident_id") or "")[:100]
+        said = Said.model_validate({"kind": kind, "by": by} | {name: told.get(name) for name in ("severity", "runbook_id", "domain")})
+    except (ValueError, RecursionError, ValidationError):
         return None
-    return (kind, str(incident_id)[:100], None if domain is None else str(domain)[:300]) if incident_id else None
+    return (incident_id, said) if incident_id else None
