@@ -1,0 +1,308 @@
+"""Whether a sentence of an answer says only what the question says. One that does not is dropped, whole.
+
+What is compared: numbers, percentages, times, ids, hosts, paths, labels, names with a capital inside a sentence, names of well-known
+products, and quoted text. Words of everyday English are not: a sentence may be wrong and stand. Numbers are equal by value: `38%`,
+`38 percent` and `0.38` are the same, `12k` is 12000, and a decimal number may be rounded to two significant digits or more. Nothing is
+calculated: `90 s` is not in a question that says `1.5 min`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from agents.advice import orders
+from agents.advice.disguise import plain
+from agents.advice.prompt import Template
+from agents.advice.untrusted import clean, sentences, suspicious
+from agents.advice.view import told
+from schemas.advice import AdviceTask, Question
+
+SHINGLE = 6
+"""So many words in a row of the prompt's own text are no accident."""
+PAST = 40
+"""Sentences of an answer that are looked at."""
+EDGES = ".,;:!?()[]{}\"'*…~`|"
+_SPLIT = re.compile(r"[\s,;|()\[\]{}\"'=<>]+")
+_NUMBER = re.compile(r"[~<>=+-]{0,2}[$€£]?(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?(?:e[+-]?\d{1,2})?)(%|[a-z]{1,9}(?:/[a-z]{1,6})?|x)?\Z", re.I)
+_PARTS = re.compile(r"\d+(?:\.\d+)?(?=(?:ms|s|m|h|d)(?:\d|\Z))", re.I)
+_PERCENTILE = re.compile(r"p(\d{2}(?:\.\d)?)\Z", re.I)
+_CLOCK = re.compile(r"\d{1,4}(?:[:/-]\d{1,2}){1,2}(?:[tT ]?\d{1,2}:\d{2}(?::\d{2})?)?[zZ]?\Z")
+_QUOTED = re.compile(r"\"([^\"]{1,400})\"|`([^`]{1,400})`|(?<!\w)'([^']{1,400})'(?!\w)")
+_WORD = re.compile(r"[a-z0-9']+")
+_PERCENT_WORDS = ("percent", "per", "pct", "%")
+_SCALES = {"k": 1e3, "m": 1e6, "b": 1e9, "million": 1e6, "thousand": 1e3, "billion": 1e9}
+_WORDS = dict(
+    zip(
+        "zero two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split(),
+        (0, *range(2, 20)),
+        strict=True,
+    )
+) | dict(zip("twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million dozen".split(),
+             (20, 30, 40, 50, 60, 70, 80, 90, 100, 1000, 10**6, 12), strict=True))  # fmt: skip
+_AMOUNTS = frozenset("half halved double doubled doubling twice triple tripled thrice quarter tenfold hundreds thousands millions dozens".split())
+ACRONYMS = frozenset(
+    "A I C F API APIS CPU RAM HTTP HTTPS DNS TLS SSL TCP UDP IP IPS DB SQL OOM IO SLO SLA VM VMS OS JVM GC URL URLS UTC ID IDS KB MB GB TB KIB MIB GIB TIB"
+    " QPS RPS RPC GRPC JSON SSH SMTP NFS LB CI CD PVC HDD SSD UI OK NOT NO AND OR".split()
+)
+PRODUCTS = re.compile(
+    r"(?<![\w.-])(redis|kafka|postgres(?:ql)?|mysql|mariadb|mongo(?:db)?|elasticsearch|opensearch|rabbitmq|kubernetes|nginx|apache|cassandra|etcd|consul"
+    r"|vault|jenkins|grafana|prometheus|aws|azure|gcp|cloudflare|github|gitlab|slack|pagerduty|haproxy|envoy|istio|memcached|zookeeper|docker|terraform"
+    r"|ansible|argo(?:cd)?|dynamodb|aurora|snowflake|clickhouse|influxdb|oracle|windows|linux|ubuntu|debian|okta|stripe|twilio|datadog|splunk|sentry"
+    r"|java|python|node(?:js)?|golang|rust|spark|airflow|flink|ceph|vmware|cisco)(?![\w-])",
+    re.I,
+)
+HYPHENED = frozenset(
+    "out-of-memory read-only write-only follow-up on-call long-running short-lived end-to-end real-time time-out back-end front-end up-to-date one-time"
+    " customer-facing user-facing in-memory log-in sign-in write-ahead round-trip start-up shut-down roll-back fail-over read-write client-side"
+    " server-side third-party so-called single-node knock-on root-cause day-to-day per-second built-in run-time two-thirds".split()
+)
+PREFIXES = frozenset("non re pre over under multi high low long short slow well un".split())
+SLASHED = frozenset("and or read write cpu memory i o n a in out http https tcp ip client server input output start stop".split())
+
+
+class Ground:
+    """What a question says, ready to be asked for words and numbers. Text that speaks to a machine is no part of it."""
+
+    def __init__(self, question: Question, template: Template) -> None:
+        whole = told(question)
+        lines = [*_texts(whole.ours), *_texts(whole.candidates), *_texts(whole.incident)]
+        self.task = template.task
+        self.timeline = " ".join(plain(line).lower() for line in whole.incident["timeline"])
+        self.text = "\n".join(" ".join(plain(line).lower().split()) for line in lines)
+        self.words = frozenset(_words(self.text))
+        self.numbers: dict[float, set[str]] = {}
+        for line in self.text.split("\n"):
+            self._count(line)
+        own = _WORD.findall(self.text)
+        self.shingles = _shingles(_WORD.findall(template.system.lower())) - _shingles(own)
+
+    def _count(self, line: str) -> None:
+        words = [word for raw in line.split(" ") for word in _pieces(raw)]
+        for place, word in enumerate(words):
+            following = words[place + 1] if place + 1 < len(words) else ""
+            found = _NUMBER.match(word)
+            if found:
+                unit = found[2] or ""
+                percent = unit == "%" or (not unit and following.startswith(_PERCENT_WORDS) and following != "per")
+                kind = "percent" if percent else "alone" if not unit and not following[:1].isalpha() else "counted"
+                self._add(_value(found[1]), kind)
+                if unit in _SCALES:
+                    self._add(_value(found[1]) * _SCALES[unit], kind)
+            elif percentile := _PERCENTILE.match(word):
+                self._add(float(percentile[1]), "counted")
+            elif word in _WORDS:
+                self._add(float(_WORDS[word]), "counted")
+            else:
+                for part in _PARTS.findall(word):
+                    self._add(float(part), "counted")
+
+    def _add(self, value: float, kind: str) -> None:
+        self.numbers.setdefault(value, set()).add(kind)
+
+    def knows(self, words: str) -> bool:
+        """Whether these words stand in the question, not as part of longer ones."""
+        wanted = words.lower()
+        if wanted in self.words:
+            return True
+        start = self.text.find(wanted)
+        while start >= 0:
+            end = start + len(wanted)
+            before, after = self.text[start - 1 : start], self.text[end : end + 1]
+            if not (before.isalnum() and wanted[:1].isalnum()) and not (after.isalnum() and wanted[-1:].isalnum()):
+                return True
+            start = self.text.find(wanted, start + 1)
+        return False
+
+    def counts(self, digits: str, percent: bool) -> bool:
+        """Whether a number stands in the question, by value."""
+        value = _value(digits)
+        if percent:
+            same = self.numbers.get(value, set())
+            return bool(same & {"percent", "alone"}) or round(value / 100, 6) in self.numbers or self._rounds(digits, {"percent", "alone"})
+        whole = round(value * 100, 6)
+        if value in self.numbers or (value < 1 and "percent" in self.numbers.get(whole, set())):
+            return True
+        return self._rounds(digits, {"percent", "alone", "counted"})
+
+    def _rounds(self, digits: str, kinds: set[str]) -> bool:
+        """Whether a decimal number of the question, rounded, is this one."""
+        bare = digits.replace(",", "")
+        if "e" in bare or len(bare.replace(".", "").lstrip("0")) < 2:
+            return False
+        places = len(bare.partition(".")[2])
+        value = float(bare)
+        return any(kinds & of and known != int(known) and round(known, places) == value for known, of in self.numbers.items() if known < 1e15)
+
+
+def grounded(ground: Ground, text: str, limit: int) -> tuple[str, list[str]]:
+    """(the sentences of `text` that hold, as plain text of at most `limit` characters; why others do not)."""
+    kept: list[str] = []
+    why: list[str] = []
+    length = 0
+    last = suspicious(text)
+    cleaned = clean(plain(text), 4 * limit)
+    for number, raw in enumerate(sentences(cleaned)):
+        sentence = " ".join(raw.split())
+        if not sentence:
+            continue
+        fault = "more sentences than are looked at" if number >= PAST else fault_of(ground, sentence)
+        if fault is None:
+            sentence = _unmarked(sentence)
+            if sentence in kept:
+                fault = "said before"
+            elif length + len(sentence) + bool(kept) > limit:
+                fault = "over the length"
+        if fault is not None:
+            why.append(fault)
+            continue
+        kept.append(sentence)
+        length += len(sentence) + (len(kept) > 1)
+    together = " ".join(kept)
+    if last is not None and (not why or suspicious(together) is not None or ground_breaks(ground, together)):
+        return "", [*why, "speaks as an instruction"]
+    return together, why
+
+
+def ground_breaks(ground: Ground, together: str) -> bool:
+    """Whether sentences that pass alone say something together that none may."""
+    return bool(together) and orders.fault(together, ground.task, ground.timeline) is not None
+
+
+def fault_of(ground: Ground, sentence: str) -> str | None:
+    """Why a sentence may not be said, or None."""
+    if orders.MARKUP.search(sentence):
+        return "has markup, a link or a mention"
+    if suspicious(sentence) is not None and ground.task is not AdviceTask.NOISE_RULE:
+        return "speaks as an instruction"
+    fault = orders.fault(sentence, ground.task, ground.timeline)
+    if fault is not None:
+        return fault
+    if _shingles(_WORD.findall(sentence.lower())) & ground.shingles or "speaks to a machine" in sentence:
+        return "repeats the prompt"
+    for meta in orders.META.finditer(sentence):
+        if not ground.knows(meta[0]):
+            return "speaks of itself"
+    for quoted in _QUOTED.finditer(sentence):
+        said = " ".join(next(part for part in quoted.groups() if part is not None).split()).strip(EDGES + " ")
+        if said and not ground.knows(said):
+            return "quotes what the input does not say"
+    for product in PRODUCTS.finditer(sentence):
+        if product[0].lower() not in ground.text:
+            return "names something that the input does not name"
+    return _words_fault(ground, sentence)
+
+
+def _words_fault(ground: Ground, sentence: str) -> str | None:
+    words = sentence.split(" ")
+    letters = 0
+    for place, raw in enumerate(words):
+        word = raw.strip(EDGES)
+        if not word:
+            continue
+        letters += any(letter.isalpha() for letter in word)
+        following = words[place + 1].strip(EDGES).lower() if place + 1 < len(words) else ""
+        fault = _number_fault(ground, word, following)
+        if fault is None and not _is_number(word):
+            fault = _name_fault(ground, word, first=place == 0)
+        if fault is not None:
+            return fault
+        if place >= 3 and len({one.lower() for one in words[place - 3 : place + 1]}) == 1:
+            return "stammers"
+    return None if letters >= 2 else "says nothing"
+
+
+def _is_number(word: str) -> bool:
+    return _NUMBER.match(word) is not None or _CLOCK.match(word) is not None
+
+
+def _number_fault(ground: Ground, word: str, following: str) -> str | None:
+    missing = "has a number that the input does not have"
+    lower = word.lower()
+    if lower in _WORDS or lower in _AMOUNTS:
+        return None if ground.knows(lower) or (lower in _WORDS and float(_WORDS[lower]) in ground.numbers) else missing
+    if _CLOCK.match(word):
+        return None if ground.knows(word) else missing
+    found = _NUMBER.match(word)
+    if not found or (found[2] and ground.knows(word) and found[2] != "%"):
+        return None
+    unit = (found[2] or "").lower()
+    if unit in ("st", "nd", "rd", "th", "s") and ground.counts(found[1], False):
+        return None
+    percent = unit == "%" or (not unit and following in ("percent", "pct", "percentage"))
+    if ground.counts(found[1], percent):
+        return None
+    if unit in _SCALES and _value(found[1]) * _SCALES[unit] in ground.numbers:
+        return None
+    return missing
+
+
+def _name_fault(ground: Ground, word: str, *, first: bool) -> str | None:
+    """Ids, hosts, paths and names must stand in the question."""
+    missing = "names something that the input does not name"
+    bare = word[:-2] if word.lower().endswith("'s") else word
+    if not bare or ground.knows(bare) or (bare[-1:] == "s" and ground.knows(bare[:-1])):
+        return None
+    lower = bare.lower()
+    if not bare.isascii() or any(letter.isdigit() for letter in bare) or any(sign in bare for sign in "_@#$=\\&%^+"):
+        return missing
+    if "/" in bare:
+        return None if all(part in SLASHED or ground.knows(part) for part in lower.split("/") if part) and lower[0] != "/" else missing
+    if "." in bare or ":" in bare:
+        return None if lower in ("e.g", "i.e", "etc", "vs") else missing
+    if "-" in bare:
+        parts = [part for part in lower.split("-") if part]
+        plain_words = lower in HYPHENED or ground.knows(lower.replace("-", " ")) or (len(parts) == 2 and parts[0] in PREFIXES) or len(parts) < 2
+        return None if plain_words else missing
+    if bare.upper() in ACRONYMS:
+        return None
+    if bare[1:] != bare[1:].lower() or (not first and bare[0].isupper()):
+        return missing
+    return None
+
+
+def _value(digits: str) -> float:
+    return float(digits.replace(",", ""))
+
+
+def _pieces(raw: str) -> Iterator[str]:
+    """A word as numbers are looked for in it: whole, without punctuation, and in parts."""
+    word = raw.strip(EDGES)
+    if not word or "://" in word:  # what stands in a link counts nothing
+        return
+    if _NUMBER.match(word):
+        yield word
+        return
+    for piece in _SPLIT.split(word):
+        if piece := piece.strip(EDGES):
+            yield piece
+
+
+def _words(text: str) -> Iterator[str]:
+    for raw in _SPLIT.split(text):
+        word = raw.strip(EDGES)
+        if word:
+            yield word
+
+
+def _shingles(words: list[str]) -> frozenset[tuple[str, ...]]:
+    return frozenset(tuple(words[start : start + SHINGLE]) for start in range(len(words) - SHINGLE + 1))
+
+
+def _unmarked(sentence: str) -> str:
+    """Without the signs of Markdown."""
+    return sentence.lstrip("#>*- ").replace("**", "").replace("`", "").replace("~~", "").replace("*", "").strip()
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text and number in plain values, names of fields as well."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield str(key)
+            yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
+    elif value is not None and not isinstance(value, bool):
+        yield str(value)
