@@ -12,9 +12,12 @@ LOCAL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.!#$%&*+/
 DOMAIN = re.compile(
     r"(?:[A-Za-z0-9\u0080-\uD7FF](?:[A-Za-z0-9\u0080-\uD7FF-]{0,62})\.){1,8}(?P<top>[A-Za-z\u0080-\uD7FF][A-Za-z0-9\u0080-\uD7FF-]{1,23})"
 )
+CUT_DOMAIN = re.compile(r"[A-Za-z0-9.-]{0,64}+…")
 UNIT_ENDS = "service timer socket mount target slice scope path device swap automount jar js py git tgz"
 """Ends of what looks like an address and is a unit of systemd or a file."""
 UNITS = frozenset(UNIT_ENDS.split())
+CUT_CARD = re.compile(r"(?<![\w.,+-])[3-6][0-9]{3}(?:[ -][0-9]{4}){1,3}(?:[ -][0-9]{0,4})?(?=…)")
+CUT_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}[0-9]{2}(?:[ -]?[A-Za-z0-9]){4,30}(?=…)")
 DIGITS = re.compile(r"(?<![\w.,+-])(?:[0-9][ -]?){12,18}[0-9](?![\w-])(?![.,][0-9])")
 IBAN = re.compile(r"(?<![A-Za-z0-9])(?:[A-Z]{2}[0-9]{2}|[a-z]{2}[0-9]{2})(?:[ -]?[A-Za-z0-9]){11,30}")
 COUNTRIES = """AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DK18 DO28 EE20 EG29 ES24 FI18 FO18 FR27
@@ -72,7 +75,9 @@ def emails(text: str) -> Iterator[Span]:
         equals = text.rfind("=", start, at)
         start = equals + 1 if equals >= 0 else start
         domain = DOMAIN.match(text, at + 1) if start < at else None
-        if domain is not None and domain["top"].lower() not in UNITS:
+        if start < at and (cut := CUT_DOMAIN.match(text, at + 1)) is not None:
+            yield Span(start, cut.end() - 1, "email")
+        elif domain is not None and domain["top"].lower() not in UNITS:
             yield Span(start, domain.end(), "email")
 
 
@@ -81,6 +86,16 @@ def cards(text: str) -> Iterator[Span]:
         digits = match[0].replace(" ", "").replace("-", "")
         if issued(digits) and luhn(digits) and grouped(match[0]):
             yield Span(*match.span(), "card")
+
+
+def cut_off(text: str) -> Iterator[Span]:
+    """Cards and IBANs of which the end is missing; their check digits cannot be reckoned."""
+    if "…" in text:
+        for match in CUT_CARD.finditer(text):
+            yield Span(*match.span(), "card")
+        for match in CUT_IBAN.finditer(text):
+            if match[0][:2] in IBAN_LENGTHS:
+                yield Span(*match.span(), "iban")
 
 
 def issued(digits: str) -> bool:

@@ -21,7 +21,9 @@ from agents.advice.spans import Span
 WORD = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{12,}+={0,2}")
 PIECE = re.compile(r"[A-Za-z0-9]{16,}+")
 SHORTEST = 20
-ENTROPY = 3.6
+CUT = 12
+"""Of a word whose end was cut off, which `…` says."""
+ENTROPY = 3.3
 """Bits a letter: 20 random letters of base64 have about 4.1, words of a language about 3.3."""
 CHANGES = 0.42
 """Share of neighbours of another class (capital, small, digit): 0.62 when random, 0.33 in CamelCase."""
@@ -29,9 +31,9 @@ WRAPPED = re.compile(r"(?i)pass|secret|token|api.?key|private key|authorization|
 LONGEST = 65_536
 
 
-def random_word(word: str) -> bool:
+def random_word(word: str, shortest: int = SHORTEST) -> bool:
     letters = [letter for letter in word if letter.isalnum()]
-    if len(letters) < SHORTEST:
+    if len(letters) < shortest:
         return False
     classes = [letter.isdigit() or 2 * letter.isupper() for letter in letters]
     kinds = Counter(classes)
@@ -41,15 +43,16 @@ def random_word(word: str) -> bool:
     if changes < CHANGES:
         return False
     total = len(letters)
-    return -sum(count / total * math.log2(count / total) for count in Counter(letters).values()) >= ENTROPY
+    return -sum(count / total * math.log2(count / total) for count in Counter(letters).values()) >= min(ENTROPY, math.log2(total) - 0.4)
 
 
 def random_words(text: str) -> Iterator[Span]:
     for match in WORD.finditer(text):
         word = match[0]
-        if len(word) < SHORTEST or word.islower() or word.isupper():
+        shortest = CUT if text.startswith("…", match.end()) else SHORTEST
+        if len(word) < shortest or word.islower() or word.isupper():
             continue
-        if random_word(word[:LONGEST]):
+        if random_word(word[:LONGEST], shortest):
             yield Span(*match.span(), "random")
             continue
         for piece in PIECE.finditer(word):

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from agents.advice.config import RedactConfig
-from agents.advice.personal import addresses, cards, emails, hosts, ibans, numbers
+from agents.advice.personal import addresses, cards, cut_off, emails, hosts, ibans, numbers
 from agents.advice.random_words import random_words, wrapped
 from agents.advice.secret_names import named
 from agents.advice.secret_places import places
@@ -33,12 +33,11 @@ PLACEHOLDER = re.compile(rf"\[({'|'.join(KINDS)}):[0-9a-f]{{{DIGEST},16}}\]")
 COVER = "\ue000"
 """Stands for each letter of a placeholder while detectors look, so that none sees a name or a number in it."""
 INVISIBLE = (0xAD, 0x180E, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x206A), 0xFEFF, ord(COVER))
-LEVEL: dict[int, str | int | None] = (
-    {letter: None for letter in INVISIBLE} | {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)} | {0x3000: " "}
-)
+LEVEL: dict[int, str | int | None] = dict.fromkeys(INVISIBLE) | {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)} | {0x3000: " "}
 """Letters that nobody sees go, and full-width ones become plain: both hide a secret from an expression."""
 ESCAPE = re.compile(
     r"""(?ix) (?<!\\) \\++ (?: u00(?P<unicode>[0-7][0-9a-f]) | x(?P<hex>[2-7][0-9a-f]) | (?P<letter>[nrtbf"'/]) )
+    | \[ (?P<defanged> [.:] ) \]
     | % (?:25)*+ (?P<percent>[2-7][0-9a-f]|0[9ad])
     | & (?: (?P<entity> quot | apos | amp | lt | gt | colon | commat | equals )
           | \#0{0,4} (?P<decimal>[0-9]{2,3}) | \#x0{0,4} (?P<hexadecimal>[2-7][0-9a-f]) ) ; """
@@ -73,7 +72,7 @@ class Redactor:
         self.key = key
         secrets: list[Detector] = [shapes, places, named]
         self.secrets = (*secrets, wrapped(lambda told: any(True for _ in found_by(secrets, told))))
-        personal: list[Detector] = [emails, cards, ibans, numbers]
+        personal: list[Detector] = [emails, cards, ibans, cut_off, numbers]
         if config.addresses:
             personal.append(addresses)
         if config.hosts:
@@ -141,6 +140,7 @@ class Redaction:
         yield text[at:]
 
     def placeholder(self, kind: str, value: str) -> str:
+        value = value.replace("[.]", ".").replace("[:]", ":")  # links made harmless: the same host either way
         if (known := self.known.get((kind, value))) is not None:
             return known
         message = b"".join(
@@ -208,10 +208,10 @@ def found_by(detectors: Iterable[Detector], text: str) -> Iterator[Span]:
 
 
 def looked_at(detectors: Iterable[Detector], text: str) -> Iterator[Span]:
-    """As it stands, and as it reads once JSON, URL and HTML escapes are undone."""
+    """As it stands, and as it reads once JSON, URL and HTML escapes are undone, and links that were made harmless."""
     detectors = tuple(detectors)
     yield from found_by(detectors, text)
-    if "\\" in text or "%" in text or "&" in text:
+    if any(mark in text for mark in ("\\", "%", "&", "[.]", "[:]")):
         read = Unescaped(text)
         if read.text != text:
             for start, end, kind in found_by(detectors, read.text):

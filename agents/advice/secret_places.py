@@ -28,8 +28,10 @@ COOKIE = re.compile(
 SCHEME = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+.-"
 STOP = re.compile(r"[\s\"'`<>(){}|\\]")
 AUTHORITY = re.compile(r"[^\s\"'`<>/?#|]{0,1024}+")
+CUT_PASSWORD = re.compile(r":(?![0-9]{1,5}…)[^:]*…\Z")
+"""The text was cut before the `@`: what follows the colon is no port."""
 LONGEST_USERINFO = 512
-WEB = frozenset({"http", "https", "ws", "wss", "ftp"})
+WEB = frozenset({"http", "https", "hxxp", "hxxps", "ws", "wss", "ftp"})
 HOST_START = re.compile(r"(?:tcp|udp|unix)\(|\[?[A-Za-z0-9]")
 BARE = re.compile(r"(?:\A|[\s\"'`=(\[{,;<>|])([A-Za-z][\w.+-]{0,63}:(?!/)[^\s\"'`<>(){}|:/]{3,128})\Z")
 ORACLE = re.compile(r"(?i)(?:thin|oci8?|sqlplus[ \t]{1,4}):?(?P<secret>[^\s/@:]{1,64}/[^\s@]{1,128})@")
@@ -139,6 +141,8 @@ def userinfo(text: str) -> Iterator[Span]:
             query = text.find("?", end, stop.start() if stop is not None else min(len(text), end + LONGEST_USERINFO))
             reach = query if query >= 0 else (stop.start() if stop is not None else min(len(text), end + LONGEST_USERINFO))
             end = max(end, text.rfind("@", end, reach))
+        if end < 0 and authority is not None and text.startswith("…", authority.end() - 1) and CUT_PASSWORD.search(authority[0]):
+            end = authority.end() - 1
         if end > at and (":" in text[at:end] or scheme.rpartition("+")[2] in WEB):
             yield Span(at, end, "password")
 

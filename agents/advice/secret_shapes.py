@@ -82,6 +82,14 @@ WEBHOOKS = (
     shape("webhook.office.com", r"webhook\.office\.com/webhookb2/(?P<secret>[^\s\"'<>`|]++)"),
     shape("chat.googleapis.com", r"chat\.googleapis\.com/v1/spaces/(?P<secret>[^\s\"'<>`|]++)"),
 )
+CUT = "…"
+"""Ends a text that was cut to a length, and with it perhaps a secret."""
+CUT_KEY = re.compile(
+    r"""(?x) (?: (?<![A-Z0-9])A(?:KI|SI|GP|ID|RO|NP|NV|IP|BI|CC)A | AIza | ya29\. | GOCSPX- | gh[pousr]_ | github_pat_ | gl(?:pat|ptt|dt|rt|oas)-
+    | xox[abcdeoprs]- | xapp- | [srp]k_(?:live|test)_ | whsec_ | (?<![A-Za-z0-9])sk- | npm_ | pypi-Ag | (?<![A-Za-z0-9])SG\. | (?<![A-Za-z0-9])hf_
+    | (?<![A-Za-z0-9])hv[sbr]\. | glsa_ | dckr_pat_ | (?<![0-9])[0-9]{8,10}:AA | (?<![A-Za-z0-9_-])eyJ | AGE-SECRET-KEY- )
+    [A-Za-z0-9_.+/=-]*+ …"""
+)
 MARK = re.compile(r"-{4,5} ?(BEGIN|END) [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)? ?-{0,5}")
 BODY = re.compile(
     r"(?:[\s\"',|>]|\\+[nrt]|(?:Proc-Type|DEK-Info|Version|Comment): ?[^\s\\\"']*|\\|[A-Za-z0-9+/=]{16,})*+(?:[A-Za-z0-9+/=]++)?"
@@ -103,6 +111,9 @@ def shapes(text: str) -> Iterator[Span]:
         if any(literal in text for literal in literals):
             for match in pattern.finditer(text):
                 yield Span(*match.span("secret"), "webhook")
+    if CUT in text:
+        for match in CUT_KEY.finditer(text):
+            yield Span(match.start(), match.end() - 1, "api_key")
     yield from private_keys(text)
     yield from web_tokens(text)
 
