@@ -35,6 +35,8 @@ from benchmarks.fake_engine import Counts, Engine, Full, curve
 from benchmarks.fake_http import Exchange, Line, converse
 from benchmarks.fake_reply import PREFILL_S, STEP_S, Fault, Reply, Shape, now
 
+__all__ = ["FakeOllama", "Fault", "Remote", "Shape", "curve", "process"]
+
 RELOADS = ("num_ctx", "num_batch", "num_gpu", "use_mmap", "num_thread")
 BUSY = "server busy, please try again.  maximum pending requests exceeded"
 DRIP_S = 0.2

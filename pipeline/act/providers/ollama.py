@@ -63,10 +63,8 @@ class Ollama:
                 async with aclosing(cast("AsyncGenerator[ChatResponse, None]", stream)):
                     async for chunk in stream:
                         answer.take(chunk)
-        except ProviderError:
-            raise
         except Exception as error:
-            raise self._failure(error, ask, answer.begun) from error
+            raise self._failure(error, ask, answer.begun) from None
         return answer.whole(self.name, self.model)
 
     async def check(self, timeout_s: float = 5.0) -> Check:
@@ -76,10 +74,8 @@ class Ollama:
             async with asyncio.timeout(timeout_s):
                 version, models = await self.version(), await self.models()
                 running = await self._client.ps()
-        except ProviderError:
-            raise
         except Exception as error:
-            raise self._failure(error, None, begun=False) from error
+            raise self._failure(error, None, begun=False) from None
         if _full(self.model) not in models:
             has = ", ".join(models[:5]) or "no model at all"
             raise ProviderError(Failure.NO_MODEL, f"no model {self.model} at {self.url}, it has {has}: ollama pull {self.model}")
@@ -99,7 +95,7 @@ class Ollama:
         try:
             return [_full(one.model or "") for one in (await self._client.list()).models]
         except Exception as error:
-            raise self._failure(error, None, begun=False) from error
+            raise self._failure(error, None, begun=False) from None
 
     async def version(self) -> str:
         """Of the server. Raises ProviderError."""
@@ -108,7 +104,7 @@ class Ollama:
             told = (await self._plain.get("/api/version")).raise_for_status().json()
             return str(told["version"])
         except Exception as error:
-            raise self._failure(error, None, begun=False) from error
+            raise self._failure(error, None, begun=False) from None
 
     async def close(self) -> None:
         await self._client.close()  # type: ignore[no-untyped-call]  # the one method that its makers did not annotate
