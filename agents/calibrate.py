@@ -10,8 +10,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 from math import exp, isfinite, log
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from schemas.base import Severity
@@ -34,40 +35,69 @@ Knots = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """A correction in use: a temperature, or knots for each class. Without either it changes nothing."""
+class Step:
+    """One fitted correction. Labels from offset `since` on carry probabilities that it has corrected already."""
 
+    since: int
     temperature: float = 1.0
     knots: Mapping[str, Knots] | None = None
+
+    def apply(self, stated: Mapping[str, float]) -> dict[str, float]:
+        return temperature_apply(stated, self.temperature) if self.knots is None else isotonic_apply(stated, self.knots)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Corrections in the order in which they were fitted, each on what those before it had made. Without any it changes nothing."""
+
+    steps: tuple[Step, ...] = ()
 
     @classmethod
     def from_content(cls, content: Mapping[str, Any]) -> Calibration:
         """From the `content` of a snapshot `calibration/...`. Raises ValueError when it is none; a retry does not help."""
         try:
-            temperature = float(content["temperature"])
-            given = content.get("knots")
-            knots = None if given is None else {name: tuple((float(x), float(y)) for x, y in given[name]) for name in CLASSES}
+            return cls(tuple(map(read_step, content["steps"])))
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"this is no calibration: {error!r}") from None
-        flat = [temperature, *(number for rows in (knots or {}).values() for row in rows for number in row)]
-        rising = all(before[0] <= after[0] for rows in (knots or {}).values() for before, after in pairwise(rows))
-        if temperature <= 0 or not all(map(isfinite, flat)) or not rising or not all(map(len, (knots or {"": ((0, 0),)}).values())):
-            raise ValueError("this is no calibration: a temperature above 0, and knots that rise, are wanted")
-        return cls(temperature, knots)
 
     def content(self) -> dict[str, Any]:
         return {
-            "temperature": self.temperature,
-            "knots": None if self.knots is None else {k: [*map(list, v)] for k, v in self.knots.items()},
+            "steps": [
+                {"since": step.since}
+                | (
+                    {"temperature": step.temperature}
+                    if step.knots is None
+                    else {"knots": {k: [*map(list, v)] for k, v in step.knots.items()}}
+                )
+                for step in self.steps
+            ]
         }
 
-    def apply(self, stated: Mapping[str, float]) -> dict[str, float]:
-        """The corrected distribution over P1-P4; empty stays empty: who gave none gets none."""
-        if not stated:
-            return {}
-        if self.knots is not None:
-            return isotonic_apply(stated, self.knots)
-        return temperature_apply(stated, self.temperature)
+    def apply(self, stated: Mapping[str, float], since: int = 0) -> dict[str, float]:
+        """The corrected distribution over P1-P4; empty stays empty: who gave none gets none.
+
+        `since`: offset of the label that recorded `stated`, to bring it to where all corrections were in use; 0 of what a model just said.
+        """
+        corrected = dict(stated)
+        for step in self.steps if stated else ():
+            if step.since > since:
+                corrected = step.apply(corrected)
+        return corrected
+
+
+def read_step(given: Mapping[str, Any]) -> Step:
+    """Raises ValueError, KeyError, TypeError or AttributeError when it is none."""
+    since, temperature = int(given["since"]), float(given.get("temperature", 1.0))
+    if since < 1 or not isfinite(temperature) or temperature <= 0:
+        raise ValueError("this is no calibration: a step needs `since` from 1 on and a temperature above 0")
+    if (table := given.get("knots")) is None:
+        return Step(since, temperature)
+    knots = {name: tuple((float(x), float(y)) for x, y in table[name]) for name in CLASSES}
+    for rows in knots.values():
+        rising = all(before[0] <= after[0] for before, after in pairwise(rows))
+        if not rows or not rising or not all(0 <= number <= 1 for row in rows for number in row):
+            raise ValueError("this is no calibration: knots are between 0 and 1 and rise")
+    return Step(since, knots=knots)
 
 
 def normal(stated: Mapping[str, float]) -> dict[str, float]:
@@ -164,8 +194,9 @@ def isotonic_fit(outcomes: Sequence[Outcome]) -> dict[str, Knots]:
 def pooled(points: Sequence[tuple[float, float]]) -> Knots:
     """Pool adjacent violators: (mean of x, share) of each block. Shares keep away from 0 and 1 as far as the number of points allows."""
     blocks: list[list[float]] = []  # sum of x, sum of y, points
-    for x, y in sorted(points):
-        blocks.append([x, y, 1.0])
+    for x, alike in groupby(sorted(points), key=itemgetter(0)):  # what was stated alike is corrected alike
+        shares = [y for _, y in alike]
+        blocks.append([x * len(shares), sum(shares), float(len(shares))])
         while len(blocks) > 1 and blocks[-2][1] * blocks[-1][2] >= blocks[-1][1] * blocks[-2][2]:
             last = blocks.pop()
             blocks[-1] = [one + other for one, other in zip(blocks[-1], last, strict=True)]
