@@ -24,7 +24,7 @@ class AdviceObserver(Protocol):
     def waited(self, provider: str, severity: Severity, seconds: float) -> None:
         """A call got a slot so long after it wanted one."""
 
-    def line(self, provider: str, in_flight: int, waiting: int) -> None:
+    def admission(self, provider: str, in_flight: int, waiting: int) -> None:
         """Slots that are taken, and calls that wait for one; told whenever they change."""
 
     def breaker(self, provider: str, state: str) -> None:
@@ -32,9 +32,6 @@ class AdviceObserver(Protocol):
 
     def reloaded(self, provider: str) -> None:
         """The server has loaded the model again: everybody waited, and its prompt cache is empty."""
-
-    def receipt(self, severity: Severity, outcome: str, seconds: float) -> None:
-        """A request was answered: `in_time`, `late`, `failed` or `superseded`; `seconds` since it was asked, by the clock on the wall."""
 
 
 class NoAdviceObserver:
@@ -48,10 +45,8 @@ class NoAdviceObserver:
 
     def waited(self, provider: str, severity: Severity, seconds: float) -> None: ...
 
-    def line(self, provider: str, in_flight: int, waiting: int) -> None: ...
+    def admission(self, provider: str, in_flight: int, waiting: int) -> None: ...
 
     def breaker(self, provider: str, state: str) -> None: ...
 
     def reloaded(self, provider: str) -> None: ...
-
-    def receipt(self, severity: Severity, outcome: str, seconds: float) -> None: ...

@@ -56,6 +56,7 @@ class Claude:
         self.model = model
         self.url = url or URL
         self.max_retries = max_retries
+        self.slots = slots
         self._price = price(model)
         self._anthropic = anthropic
         self._client = anthropic.AsyncAnthropic(

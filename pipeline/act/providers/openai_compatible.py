@@ -54,6 +54,7 @@ class OpenAICompatible:
         sdk.quiet("openai")
         self.url = url
         self.local = local
+        self.slots = slots
         self.paid = not local
         self._model = model
         self._cost = cost

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from pipeline.act.providers.base import Ask, Provider, worst_cost
 
+SLOTS = 8
 Layer = TypeVar("Layer")
 
 
@@ -45,6 +46,11 @@ def layer(stack: object, kind: type[Layer]) -> Layer | None:
             return stack
         stack = getattr(stack, "inner", None) or getattr(stack, "_inner", None)
     return None
+
+
+def takes_at_once(stack: object) -> int:
+    """How many calls a provider is given at a time: its `slots`, or few."""
+    return int(getattr(innermost(stack), "slots", SLOTS))
 
 
 def innermost(stack: object) -> object:
