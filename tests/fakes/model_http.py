@@ -26,6 +26,7 @@ class Line(Enum):
     DROPS = "is closed before an answer"
     DRIPS = "gives a byte in each 50 ms"
     TRUNCATES = "is closed in the middle of the answer"
+    STALLS = "stays open and silent after the first half of the answer"
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,11 @@ class ModelServer:
     def bodies(self) -> list[Any]:
         """Of the questions, without look-ups of models."""
         return [request.body for request in self.requests if request.method == "POST"]
+
+    @property
+    def connections(self) -> int:
+        """That are open now."""
+        return len(self._open)
 
     def fail(self, fault: Fault, times: int = 1) -> None:
         self._faults.extend([fault] * times)
@@ -154,6 +160,10 @@ class ModelServer:
         async for part in _parts(answer.body, fault.line):
             writer.write(part)
             await writer.drain()
+        if fault.line is Line.STALLS:
+            await reader.read(1)
+            self.dropped += 1
+            return False
         return fault.line is not Line.TRUNCATES
 
 
@@ -163,7 +173,7 @@ async def _parts(body: bytes, line: Line) -> AsyncIterator[bytes]:
             yield body[at : at + 1]
             await asyncio.sleep(0.05)
     else:
-        yield body[: len(body) // 2] if line is Line.TRUNCATES else body
+        yield body[: len(body) // 2] if line in (Line.TRUNCATES, Line.STALLS) else body
 
 
 async def _read(reader: asyncio.StreamReader) -> Request | None:

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import os
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from benchmarks.fake_ollama import FakeOllama, Fault
+from pipeline.act.providers.base import Answer, Ask
 from pipeline.act.providers.claude import Claude
 from pipeline.act.providers.ollama import Ollama
 from pipeline.act.providers.openai_compatible import OpenAICompatible
+from pipeline.act.providers.recorder import Recorder
+from pipeline.act.providers.scripted import Scripted
 from tests.act.providers.rig import Maker, Rig, Spoilt
 from tests.fakes import model_http
 from tests.fakes.claude import KEY, FakeClaude
 from tests.fakes.openai_server import FakeOpenAI
 
 SLOTS = 3
+STREAM = "text/event-stream"
+PIECE = b'data: {"choices": [{"index": 0, "delta": {"content": "{"}, "finish_reason": null, "logprobs": null}]}\n\n'
 OLLAMA_FAULTS = {
     Spoilt.DEAD: Fault.DEAD,
     Spoilt.HANGS: Fault.HANG,
@@ -32,11 +41,18 @@ OLLAMA_FAULTS = {
 }
 HTTP_FAULTS = {
     Spoilt.HANGS: model_http.Fault(line=model_http.Line.HANGS),
+    Spoilt.HANGS_AFTER_FIRST: model_http.Fault(line=model_http.Line.STALLS),
     Spoilt.BUSY: model_http.Fault(status=503),
     Spoilt.DRIPS: model_http.Fault(line=model_http.Line.DRIPS),
     Spoilt.CUT: model_http.Fault(line=model_http.Line.TRUNCATES),
     Spoilt.GARBAGE: model_http.Fault(raw=b"<html><body>It works!</body></html>", kind="text/html"),
     Spoilt.RESETS: model_http.Fault(line=model_http.Line.DROPS),
+}
+
+OPENAI_FAULTS = {
+    **HTTP_FAULTS,
+    Spoilt.ERROR_IN_STREAM: model_http.Fault(raw=PIECE + b'data: {"error": {"message": "out of memory", "code": 500}}\n\n', kind=STREAM),
+    Spoilt.TRUNCATED: model_http.Fault(raw=PIECE + b"data: [DONE]\n\n", kind=STREAM),
 }
 
 
@@ -63,7 +79,7 @@ async def real_ollama() -> AsyncIterator[Rig]:
 
 
 def failing(fake: model_http.ModelServer) -> Callable[[Spoilt], None]:
-    return lambda spoilt: fake.fail(HTTP_FAULTS[spoilt], times=1000)
+    return lambda spoilt: fake.fail(OPENAI_FAULTS[spoilt], times=1000)
 
 
 @asynccontextmanager
@@ -71,7 +87,7 @@ async def claude() -> AsyncIterator[Rig]:
     async with FakeClaude() as fake, AsyncExitStack() as stack:
         provider = Claude(KEY, "claude-haiku-5-5", url=fake.url, slots=SLOTS, max_retries=0)
         stack.push_async_callback(provider.close)
-        yield Rig(provider, failing(fake), lambda: len(fake._open), SLOTS + 2, gives_probabilities=False)
+        yield Rig(provider, failing(fake), lambda: fake.connections, SLOTS + 2, gives_probabilities=False)
 
 
 @asynccontextmanager
@@ -79,13 +95,32 @@ async def openai() -> AsyncIterator[Rig]:
     async with FakeOpenAI() as fake, AsyncExitStack() as stack:
         provider = OpenAICompatible(fake.url, "tiny", slots=SLOTS, local=True)
         stack.push_async_callback(provider.close)
-        yield Rig(provider, failing(fake), lambda: len(fake._open), SLOTS + 2)
+        yield Rig(provider, failing(fake), lambda: fake.connections, SLOTS + 2)
+
+
+@asynccontextmanager
+async def scripted() -> AsyncIterator[Rig]:
+    def said(ask: Ask) -> Answer:
+        sure = {label: 1 / len(ask.labels) for label in ask.labels}
+        text = json.dumps(model_http.generate(ask.schema, ask.user))
+        return Answer(text, "scripted", "script", tokens_in=9, tokens_out=9, took_s=0.01, probabilities=sure)
+
+    yield Rig(Scripted(said, latency_s=0.01), most_connections=SLOTS + 2)
+
+
+@asynccontextmanager
+async def recorded() -> AsyncIterator[Rig]:
+    with tempfile.TemporaryDirectory(prefix="fluxai-test-") as directory:
+        async with openai() as rig:
+            yield replace(rig, provider=Recorder(rig.provider, Path(directory, "calls.jsonl")))
 
 
 MAKERS: dict[str, Maker] = {
     "ollama": Maker(ollama),
     "claude": Maker(claude, frozenset(HTTP_FAULTS)),
-    "openai": Maker(openai, frozenset(HTTP_FAULTS)),
+    "openai": Maker(openai, frozenset(OPENAI_FAULTS)),
+    "scripted": Maker(scripted, frozenset()),
+    "recorder": Maker(recorded, frozenset({Spoilt.BUSY, Spoilt.CUT})),
 }
 if "OLLAMA_URL" in os.environ:
     MAKERS["real_ollama"] = Maker(real_ollama, frozenset())

@@ -18,6 +18,7 @@ from typing import TypeVar
 import pytest
 
 from pipeline.act.providers.base import Answer, Ask, Failure, Provider, ProviderError
+from pipeline.act.providers.wrapping import innermost
 from tests.act.providers.asks import SCHEMA, an_ask
 from tests.act.providers.rig import EXPECTED, Maker, Rig, Spoilt
 
@@ -104,7 +105,7 @@ def test_asks_beside_each_other_are_all_answered(maker: Maker) -> None:
 
 def test_a_server_is_found_well_by_its_check(maker: Maker) -> None:
     async def use(rig: Rig) -> None:
-        check = getattr(rig.provider, "check", None)
+        check = getattr(innermost(rig.provider), "check", None)
         assert check is not None
         assert (await check(5.0)).says
 
