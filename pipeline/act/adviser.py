@@ -200,6 +200,8 @@ class Adviser:
 
     async def _late(self, held: Held, chain: Sequence[Station], chosen: Template, ask: Ask) -> Advice | None:
         """Wait on for those that were only too busy or too slow to be asked in time."""
+        if held.late_until <= held.deadline:
+            return None
         not_asked = {one.provider for one in held.tried if one.outcome == Failure.BUSY}
         for station in chain:
             limits = Limits(held.deadline, held.deadline - CALL_ENDS_S, held.late_until, held.late_until)
@@ -214,7 +216,8 @@ class Adviser:
     def _limits(self, held: Held, after: Station | None = None) -> Limits:
         ends = held.deadline - CALL_ENDS_S
         if after is None:
-            return Limits(held.deadline, ends, held.deadline - LINE_ENDS_S, held.late_until)
+            late_until = held.late_until if held.late_until > held.deadline else ends
+            return Limits(held.deadline, ends, held.deadline - LINE_ENDS_S, late_until)
         ends -= after.reserve_s(max(0.0, ends - self._clock()))
         return Limits(ends, ends, ends, last=False)
 
