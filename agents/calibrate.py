@@ -134,7 +134,11 @@ def class_ece(outcomes: Sequence[Outcome], name: str, bins: int = BINS) -> float
 
 
 def binned_gap(pairs: list[tuple[float, bool]], bins: int) -> float:
-    ordered = sorted(pairs)
+    """Whoever said the same is equally right: else the order among equals, where the wrong come first, would make gaps of its own."""
+    ordered: list[tuple[float, float]] = []
+    for said, alike in groupby(sorted(pairs), key=itemgetter(0)):
+        rights = [right for _, right in alike]
+        ordered += [(said, sum(rights) / len(rights))] * len(rights)
     count, gap = len(ordered), 0.0
     for at in range(bins):
         piece = ordered[at * count // bins : (at + 1) * count // bins]

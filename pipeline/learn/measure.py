@@ -88,13 +88,21 @@ def macro_f1(pairs: Sequence[tuple[str, str]]) -> float:
 
 
 def intervals(rows: Sequence[Judged], resamples: int = RESAMPLES) -> dict[str, Interval]:
-    """Percentile bootstrap of each figure of `Scores` that can be measured. The same rows give the same intervals."""
+    """Percentile bootstrap of each figure of `Scores` that can be measured. The same rows give the same intervals.
+
+    ECE of a resample is too high by what repeated rows add to each bin, so its interval is moved by the mean of that.
+    """
     chance = random.Random(len(rows))  # no secret: resampling that can be repeated
     drawn = [scores([rows[chance.randrange(len(rows))] for _ in rows]) for _ in range(resamples)]
-    found = {}
+    found, measured = {}, scores(rows)
     for field in fields(Scores):
         values = sorted(value for one in drawn if (value := getattr(one, field.name)) is not None)
-        if values and field.name != "n":
-            cut = round((1 - INTERVAL) / 2 * (len(values) - 1))
-            found[field.name] = Interval(values[cut], values[-1 - cut])
+        if not values or field.name == "n":
+            continue
+        cut = round((1 - INTERVAL) / 2 * (len(values) - 1))
+        low, high = values[cut], values[-1 - cut]
+        if field.name == "ece" and measured.ece is not None:
+            bias = sum(values) / len(values) - measured.ece
+            low, high = max(0.0, low - bias), max(0.0, high - bias)
+        found[field.name] = Interval(low, high)
     return found

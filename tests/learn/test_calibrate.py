@@ -56,6 +56,12 @@ def test_bins_hold_equal_numbers() -> None:
     assert ece(outcomes, bins=10) == pytest.approx((9 * 0.1 + 0.3) / 10)
 
 
+def test_who_said_the_same_is_in_no_bin_apart_for_having_been_wrong() -> None:
+    """Seven of ten right, all said with 0.7: nothing is to be found, in however many bins."""
+    outcomes = [Outcome(SURE, "P1" if at < 7 else "P4") for at in range(10)]
+    assert ece(outcomes, bins=5) == pytest.approx(0)
+
+
 def test_kappa_weighs_far_misses_more() -> None:
     assert kappa([("P1", "P1"), ("P4", "P4")]) == 1
     assert kappa([("P1", "P4"), ("P4", "P1")]) == -1
