@@ -109,7 +109,7 @@ class Reply:
                 await (self._stream(work, watch) if self.streamed else self._at_once(work))
         finally:
             engine.cancel(work)  # an answer that was cut short holds no slot
-        if watch.done():
+        if not watch.cancelled():  # it ended by itself: the client has gone
             self.exchange.line.reset()
 
     async def _stream(self, work: Work, watch: asyncio.Task[None]) -> None:
@@ -137,7 +137,7 @@ class Reply:
             case Fault.TRUNCATED:
                 await self.exchange.end()
             case Fault.CUT:
-                await asyncio.sleep(0.03)  # a reset overtakes what was sent just before it
+                await asyncio.sleep(0.1)  # a reset overtakes what was sent just before it
                 self.exchange.line.reset()
             case _:
                 await watch
