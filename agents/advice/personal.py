@@ -6,7 +6,7 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
-from agents.advice.spans import Detector, Span
+from agents.advice.spans import Detector, Span, lowered
 
 LOCAL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.!#$%&*+/=?^_{|}~-"
 DOMAIN = re.compile(
@@ -16,6 +16,8 @@ CUT_DOMAIN = re.compile(r"[A-Za-z0-9.-]{0,64}+…")
 UNIT_ENDS = "service timer socket mount target slice scope path device swap automount jar js py git tgz"
 """Ends of what looks like an address and is a unit of systemd or a file."""
 UNITS = frozenset(UNIT_ENDS.split())
+CARD_NAME = re.compile(r"(?i)card|visa|(?<![a-z])(?:pan|cc)(?![a-z])")
+"""Numbers of 13 digits, an old length, are taken only after such a word: times and bytes have as many."""
 CUT_CARD = re.compile(r"(?<![\w.,+-])[3-6][0-9]{3}(?:[ -][0-9]{4}){1,3}(?:[ -][0-9]{0,4})?(?=…)")
 CUT_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}[0-9]{2}(?:[ -]?[A-Za-z0-9]){4,30}(?=…)")
 DIGITS = re.compile(r"(?<![\w.,+-])(?:[0-9][ -]?){12,18}[0-9](?![\w-])(?![.,][0-9])")
@@ -31,21 +33,22 @@ NAMED_SSN = re.compile(
     r"""(?ix) (?<![a-z]) (?: ssn | social[ ]security (?:[ ](?:number|no\.?))? ) [\"'\\]{0,4} [ :=\#\"'\\]{1,6}
     (?P<value> [0-9]{3}[ .-]?[0-9]{2}[ .-]?[0-9]{4} ) (?![0-9])"""
 )
+PHONE_HINT = re.compile("phone|tel|mobile|cell|fax|sms|msisdn|imsi|imei|supi|gpsi|iccid|whatsapp|[+]")
+NAMED_PHONE = re.compile(
+    r"""(?ix) (?<![a-z]) (?: phone | telephone | tel | mobile | cell | fax | sms | msisdn | imsi | imei | supi | gpsi | iccid | whatsapp )
+    (?: [_ -]?(?:number|no\.?|nr\.?) )? ["'\\]{0,4} [\s:="'\\-]{1,6} (?P<number> \+?[0-9(][0-9 ()./-]{5,20}[0-9] ) (?! [\w:] | \.[0-9] )"""
+)
 PHONE = re.compile(
-    r"""(?ix)
-    (?: (?<![a-z]) (?: phone | tel | telephone | mobile | cell | fax | sms | msisdn | imsi | imei | supi | gpsi | iccid | whatsapp )
-        (?: [_ -]?(?:number|no\.?|nr\.?) )? [\"'\\]{0,4} [\s:=\"'\\-]{1,6} (?P<named> \+?[0-9(][0-9 ()./-]{5,20}[0-9] )
-      | (?<![\w.+=])
-        (?P<plus> \+[1-9][0-9]{0,2} [ .-]? \(?[0-9]{1,4}\)? (?:[ .-][0-9]{2,5}){1,4} | \+[1-9][0-9]{9,14} )
-    ) (?! [\w:] | \.[0-9] )"""
+    r"""(?x) (?<![\w.+=]) (?P<number> \+[1-9][0-9]{0,2} [ .-]? \(?[0-9]{1,4}\)? (?:[ .-][0-9]{2,5}){1,4} | \+[1-9][0-9]{9,14} )
+    (?! [\w:] | \.[0-9] )"""
 )
 MAC = re.compile(
     r"""(?x) (?<![0-9A-Za-z:.-])
     (?: [0-9A-Fa-f]{2}(?P<mark>[:-])[0-9A-Fa-f]{2}(?:(?P=mark)[0-9A-Fa-f]{2}){4} | [0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4} )
     (?! [0-9A-Za-z:.-]?[0-9A-Fa-f] )"""
 )
-OCTET = r"(?:25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})"
-IPV4 = re.compile(rf"(?<![0-9.])(?<![A-Za-z_]-)(?P<before>[A-Za-z_])?(?P<ip>(?:{OCTET}\.){{3}}{OCTET})(?![0-9]|\.[0-9]|[A-Za-z_])")
+MAC_HINT = re.compile(r"[0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}[:-]|[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.")
+IPV4 = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?![0-9]|\.[0-9]|[A-Za-z_])")
 VERSION = re.compile(r"(?i)(?:version|ver\.?|release|build|driver|firmware|v)[\"'\\]{0,4}[ :=\"'\\]{0,4}\Z")
 IPV6 = re.compile(r"(?<![0-9A-Za-z:.])[0-9A-Fa-f:]{2,39}(?:(?<=:)[0-9.]{7,15})?(?![0-9A-Za-z:])")
 LABEL = r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}"
@@ -84,7 +87,8 @@ def emails(text: str) -> Iterator[Span]:
 def cards(text: str) -> Iterator[Span]:
     for match in DIGITS.finditer(text):
         digits = match[0].replace(" ", "").replace("-", "")
-        if issued(digits) and luhn(digits) and grouped(match[0]):
+        marked = len(digits) != 13 or CARD_NAME.search(text[max(0, match.start() - 24) : match.start()]) is not None
+        if marked and issued(digits) and luhn(digits) and grouped(match[0]):
             yield Span(*match.span(), "card")
 
 
@@ -148,27 +152,37 @@ def numbers(text: str) -> Iterator[Span]:
         yield Span(*match.span(), "ssn")
     for match in NAMED_SSN.finditer(text):
         yield Span(*match.span("value"), "ssn")
-    for match in PHONE.finditer(text):
-        group = "named" if match["named"] is not None else "plus"
-        if sum(map(str.isdigit, match[group])) >= 7:
-            yield Span(*match.span(group), "phone")
+    for hint in PHONE_HINT.finditer(lowered(text)):
+        number = (PHONE if hint[0] == "+" else NAMED_PHONE).match(text, hint.start())
+        if number is not None and sum(map(str.isdigit, number["number"])) >= 7:
+            yield Span(*number.span("number"), "phone")
 
 
 def addresses(text: str) -> Iterator[Span]:
     """Loopback and unspecified addresses are everybody's, and stay."""
-    for match in MAC.finditer(text):
+    for match in MAC.finditer(text) if MAC_HINT.search(text) is not None else ():
         yield Span(*match.span(), "mac")
     for match in IPV4.finditer(text):
-        escaped = match["before"] in ("n", "t", "r") and text[match.start() - 1 : match.start()] == "\\"
-        version = match["before"] is not None and not escaped and match["before"] != "_"
-        if version or VERSION.search(text[max(0, match.start("ip") - 20) : match.start("ip")]) is not None:
-            continue
-        if not match["ip"].startswith("127.") and match["ip"] not in ("0.0.0.0", "255.255.255.255"):
-            yield Span(*match.span("ip"), "ip")
+        if real_ipv4(text, *match.span()):
+            yield Span(*match.span(), "ip")
     if "::" in text or text.count(":") >= 7:
         for match in IPV6.finditer(text):
             if match[0].count(":") >= 2 and real_ipv6(match[0]):
                 yield Span(*match.span(), "ip")
+
+
+def real_ipv4(text: str, start: int, end: int) -> bool:
+    """Whether four numbers are an address and no version; a letter before it may be the end of an escaped line."""
+    word = text[start:end]
+    before = text[start - 1 : start]
+    if before and (before.isdigit() or before == "." or (before == "-" and text[start - 2 : start - 1].isalpha())):
+        return False
+    if before.isalpha() and not (before in "nrt" and text[start - 2 : start - 1] == "\\"):
+        return False
+    if any(int(part) > 255 or (len(part) > 1 and part[0] == "0") for part in word.split(".")):
+        return False
+    everybodys = word.startswith("127.") or word in ("0.0.0.0", "255.255.255.255")
+    return not everybodys and VERSION.search(text[max(0, start - 20) : start]) is None
 
 
 def real_ipv6(word: str) -> bool:
@@ -185,10 +199,13 @@ def hosts(suffixes: tuple[str, ...]) -> Detector:
     ends = tuple(suffix.lower() if suffix.startswith(".") else f".{suffix.lower()}" for suffix in suffixes if suffix)
 
     def detector(text: str) -> Iterator[Span]:
-        for match in IP_HOST.finditer(text):
-            yield Span(*match.span(), "host")
-        for match in NAMED_HOST.finditer(text):
-            yield Span(*match.span("name"), "host")
+        low = lowered(text)
+        if "ip-" in low:
+            for match in IP_HOST.finditer(text):
+                yield Span(*match.span(), "host")
+        if "host" in low or "name" in low or "fqdn" in low:
+            for match in NAMED_HOST.finditer(text):
+                yield Span(*match.span("name"), "host")
         if "." not in text:
             return
         for match in NAME.finditer(text):

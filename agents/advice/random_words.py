@@ -13,37 +13,44 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 
 from agents.advice.secret_places import user_and_password
 from agents.advice.spans import Span
 
 WORD = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{12,}+={0,2}")
-PIECE = re.compile(r"[A-Za-z0-9]{16,}+")
+PIECE = re.compile(r"[A-Za-z0-9]++")
+CAMEL = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
+VOWEL = re.compile(r"[aeiouyAEIOUY]")
+HARD = re.compile(r"[bcdfghjklmnpqrstvwxz]{5}", re.I)
+PLAIN = re.compile(r"(?<![A-Za-z0-9])[a-z]{5,}(?![A-Za-z0-9])")
 SHORTEST = 20
 CUT = 12
 """Of a word whose end was cut off, which `…` says."""
+SURE = 32
+"""So long a word may be random without a digit."""
+WORDLIKE = 0.76
+"""Share of letters in what may be words and abbreviations: 0.4 when random, 0.8 and more in names in CamelCase."""
 ENTROPY = 3.3
-"""Bits a letter: 20 random letters of base64 have about 4.1, words of a language about 3.3."""
-CHANGES = 0.42
-"""Share of neighbours of another class (capital, small, digit): 0.62 when random, 0.33 in CamelCase."""
-WRAPPED = re.compile(r"(?i)pass|secret|token|api.?key|private key|authorization|credential|pwd")
+"""Bits a letter: 20 random letters of base64 have about 4.1."""
+WRAPPED = re.compile(r"(?i)://\S{1,512}@|pass|secret|token|api.?key|private key|authorization|credential|pwd")
 LONGEST = 65_536
 
 
 def random_word(word: str, shortest: int = SHORTEST) -> bool:
-    letters = [letter for letter in word if letter.isalnum()]
-    if len(letters) < shortest:
+    """Judged by its pieces in which capitals and small letters mix: others are names, numbers and hashes."""
+    letters = "".join(piece for piece in PIECE.findall(word) if not piece.islower() and not piece.isupper() and not piece.isdigit())
+    size = len(letters)
+    if size < shortest or not (size >= SURE or any(map(str.isdigit, letters))):
         return False
-    classes = [letter.isdigit() or 2 * letter.isupper() for letter in letters]
-    kinds = Counter(classes)
-    if len(kinds) < 3 or kinds[True] < 2 or min(kinds[0], kinds[2]) < 3:
+    if sum(len(part) for part in CAMEL.findall(letters) if word_or_abbreviation(part)) > WORDLIKE * sum(map(str.isalpha, letters)):
         return False
-    changes = sum(one != other for one, other in pairwise(classes)) / (len(letters) - 1)
-    if changes < CHANGES:
-        return False
-    total = len(letters)
-    return -sum(count / total * math.log2(count / total) for count in Counter(letters).values()) >= min(ENTROPY, math.log2(total) - 0.4)
+    return -sum(count / size * math.log2(count / size) for count in Counter(letters).values()) >= min(ENTROPY, math.log2(size) - 0.4)
+
+
+def word_or_abbreviation(part: str) -> bool:
+    if part.isupper():
+        return 3 <= len(part) <= 5
+    return len(part) >= 3 and part.isalpha() and VOWEL.search(part) is not None and HARD.search(part) is None
 
 
 def random_words(text: str) -> Iterator[Span]:
@@ -52,11 +59,17 @@ def random_words(text: str) -> Iterator[Span]:
         shortest = CUT if text.startswith("…", match.end()) else SHORTEST
         if len(word) < shortest or word.islower() or word.isupper():
             continue
+        if unwrapped(word[:LONGEST]) is not None:
+            continue  # a text in base64: what is in it is looked at by itself
         if random_word(word[:LONGEST], shortest):
-            yield Span(*match.span(), "random")
+            start, end = match.span()
+            if "/" in word and PLAIN.search(word) is not None:  # a path with a key in it: its plain words may stay
+                pieces = [piece for piece in PIECE.finditer(text, start, end) if not piece[0].islower() and not piece[0].isdigit()]
+                start, end = pieces[0].start(), pieces[-1].end()
+            yield Span(start, end, "random")
             continue
         for piece in PIECE.finditer(word):
-            if random_word(piece[0][:LONGEST]):
+            if len(piece[0]) >= SHORTEST and random_word(piece[0][:LONGEST]):
                 yield Span(match.start() + piece.start(), match.start() + piece.end(), "random")
 
 
@@ -93,7 +106,7 @@ def plausible(told: str) -> bool:
     user, _, password = told.partition(":")
     return (
         len(password) >= 4
-        and not password.isdigit()
+        and not (password.isdigit() and (len(password) < 8 or user[0].isupper()))
         and not password.startswith("//")
         and re.fullmatch(r"[\w.@+ -]{1,64}", user) is not None
         and re.search(r"[\s{}\"]", told) is None

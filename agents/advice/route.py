@@ -17,7 +17,7 @@ DEFAULT = "default"
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`providers` are asked in turn; none asks nobody. `passed_over`: provider to why it is not. `left_out`: rule to why it is not usable."""
+    """`providers` are asked in turn. `passed_over`: provider to why it is not. `left_out`: rule to why it cannot be used."""
 
     providers: tuple[str, ...]
     rule_id: str

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from agents.advice.spans import Span
+from agents.advice.spans import Span, lowered
 
 STRONG, MEDIUM, WEAK, CODE = "strong", "medium", "weak", "code"
 LOCATE = re.compile(
@@ -85,6 +85,7 @@ WORDS_OF_PROSE = """absent access again already and any are argument at auth aut
     username valid validation value verification via was were when will with without wrong yes you your failed failure fails bearer
     basic denial disabled enabled success successful succeeded ttl lookup age"""
 PROSE = frozenset(WORDS_OF_PROSE.split())
+SENTENCE_NAME = re.compile(r"[A-Z]?[a-z]+")
 LOWER = re.compile(r"[a-z]+[.,;:!?]?")
 MORE_PROSE = re.compile(r"[ \t]{1,4}[A-Za-z]")
 SQL = re.compile(
@@ -94,9 +95,7 @@ SQL = re.compile(
 
 
 def named(text: str) -> Iterator[Span]:
-    low = text.lower()
-    if len(low) != len(text):  # a letter whose small form is longer
-        low = text
+    low = lowered(text)
     at = 0
     while (hit := LOCATE.search(low, at)) is not None:
         run = RUN.match(text, hit.end())
@@ -109,7 +108,12 @@ def named(text: str) -> Iterator[Span]:
         if value is None or after is None:
             continue
         at = max(at, value[1])
-        if is_secret(text, value, str(sure), str(after.lastgroup), text[start:end]):
+        how = str(after.lastgroup)
+        if how == "colon" and (text[after.end() - 1] == ":" or SENTENCE_NAME.fullmatch(text, start, end) is None):
+            how = "arrow"  # no blank after it, or a name of several words: no sentence
+        elif how in ("is", "space") and flag(text, start):
+            how = "option"
+        if is_secret(text, value, str(sure), how):
             yield Span(value[0], value[1], "password" if sure in (STRONG, CODE) else "secret")
     yield from in_sql(text)
 
@@ -220,7 +224,7 @@ def whole_line(text: str, word: re.Match[str]) -> bool:
     return rest is not None and not re.search(r"[=:({#]", rest[0]) and len(rest[0]) < 60
 
 
-def is_secret(text: str, found: Value, sure: str, how: str, name: str) -> bool:
+def is_secret(text: str, found: Value, sure: str, how: str) -> bool:
     start, end, quoted = found
     plain = text[start:end].strip().rstrip(".,;:!?")
     low = plain.lower()
@@ -228,7 +232,7 @@ def is_secret(text: str, found: Value, sure: str, how: str, name: str) -> bool:
         return False
     if sure == CODE:
         return how in ("arrow", "colon", "pair", "tag") and plain.isdigit() and 3 <= len(plain) <= 8
-    if how in ("is", "space") and not name.startswith("-") and not (quoted and sure == STRONG):
+    if how in ("is", "space") and not (quoted and sure == STRONG):
         return sure != WEAK and random_looking(plain)
     if sure == STRONG:
         return True

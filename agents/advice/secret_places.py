@@ -7,7 +7,7 @@ import binascii
 import re
 from collections.abc import Iterator
 
-from agents.advice.spans import Span
+from agents.advice.spans import Span, lowered
 
 SCHEMES = (
     "bearer|basic|token|apikey|api-key|digest|negotiate|ntlm|aws4-hmac-sha256|hawk|splunk|genie-?key|ssws|bot|key|jwt"
@@ -19,7 +19,7 @@ AUTHORIZATION = re.compile(
 )
 REST_OF_HEADER = re.compile(r"[^\r\n\"'\\`<>]++")
 WHOLE_SCHEMES = frozenset({"digest", "aws4-hmac-sha256", "hawk", "sharedkey", "sharedkeylite", "sharedaccesssignature"})
-BEARER = re.compile(r"(?i)(?<![a-z])bearer[\s\"':=\\]{1,4}+(?P<secret>[A-Za-z0-9._~+/=-]{8,}+)")
+BEARER = re.compile(r"(?i)(?<![a-z])bearer[ \t\"':=\\]{1,4}+(?P<secret>[A-Za-z0-9._~+/=-]{8,}+)")
 BASIC = re.compile(r"(?i)(?<![a-z])basic[\s:]{1,3}+(?P<secret>[A-Za-z0-9+/=_-]{6,}+)")
 TOKEN_IS = re.compile(r"(?i)token token=[\"'\\]{0,4}(?P<secret>[^\s\"'\\]++)")
 COOKIE = re.compile(
@@ -42,10 +42,13 @@ COMMAND = re.compile(
         | clickhouse-client | rabbitmqadmin | smbclient )
     | (?P<a> redis-cli | ldap\w{1,10} )
     | (?P<both> mosquitto_(?:pub|sub) )
-    | (?P<user> curl | wget | http | https )
+    | (?P<user> curl | wget )
     | (?P<community> snmp\w{2,10} )
     | (?P<in> openssl )
     ) (?![\w.-]) """
+)
+NAMES_OF_COMMANDS = re.compile(
+    "mysql|mariadb|sshpass|mongo|login|htpasswd|clickhouse-client|rabbitmqadmin|smbclient|redis-cli|ldap|mosquitto_|curl|wget|snmp|openssl"
 )
 ARGUMENT = r"[\"',\s=]{0,6}+(?P<secret>[^\s\"',])"
 OPTIONS = {
@@ -62,7 +65,7 @@ NO_PASSWORD = re.compile(r"[0-9:/.,-]+(?:tcp|udp)?|[./~$].*|.*/.*|[a-z_.-]+[0-9]
 
 
 def places(text: str) -> Iterator[Span]:
-    low = text.lower()
+    low = lowered(text)
     if "authorization" in low or "bearer" in low or "basic" in low or "token token" in low:
         yield from headers(text)
     if "cookie" in low:
@@ -71,13 +74,17 @@ def places(text: str) -> Iterator[Span]:
         yield from userinfo(text)
     if "@" in text:
         yield from bare_userinfo(text)
-    if " -" in text or '"-' in text or "'-" in text or "pass:" in text:
+    if NAMES_OF_COMMANDS.search(low) is not None:
         yield from commands(text)
+    if "-p" in text:
+        yield from any_option(text)
 
 
 def headers(text: str) -> Iterator[Span]:
     for match in AUTHORIZATION.finditer(text):
         scheme, value = (match["scheme"] or "").lower(), match["secret"].rstrip(",;.")
+        if value.startswith(("$(", "${", "$", "{{")):
+            continue
         start = match.start("secret")
         if scheme in WHOLE_SCHEMES:
             rest = REST_OF_HEADER.match(text, start)
@@ -135,13 +142,12 @@ def userinfo(text: str) -> Iterator[Span]:
             stop = STOP.search(text, at, at + LONGEST_USERINFO)
             reach = stop.start() if stop is not None else min(len(text), at + LONGEST_USERINFO)
             far = text.rfind("@", at, reach)
-            end = far if far >= 0 and ":" in text[at:far] else -1
-        elif end >= 0 and scheme not in WEB:
+            end = far if far >= 0 and ":" in text[at:far] and not text.startswith("sha256:", far + 1) else -1
+        elif end >= 0 and scheme not in WEB and ":" in text[at:end]:
             stop = STOP.search(text, end, end + LONGEST_USERINFO)
-            query = text.find("?", end, stop.start() if stop is not None else min(len(text), end + LONGEST_USERINFO))
-            reach = query if query >= 0 else (stop.start() if stop is not None else min(len(text), end + LONGEST_USERINFO))
+            reach = stop.start() if stop is not None else min(len(text), end + LONGEST_USERINFO)
             end = max(end, text.rfind("@", end, reach))
-        if end < 0 and authority is not None and text.startswith("…", authority.end() - 1) and CUT_PASSWORD.search(authority[0]):
+        if authority is not None and text.startswith("…", authority.end() - 1) and CUT_PASSWORD.search(authority[0]):
             end = authority.end() - 1
         if end > at and (":" in text[at:end] or scheme.rpartition("+")[2] in WEB):
             yield Span(at, end, "password")
@@ -164,14 +170,19 @@ def bare_userinfo(text: str) -> Iterator[Span]:
 
 
 def commands(text: str) -> Iterator[Span]:
-    """Options that take a password: whatever follows those of the commands above, and `-p` of any where no port and no path follows."""
+    """Options that take a password: whatever follows those of the commands above."""
     for match in COMMAND.finditer(text):
         line = text.find("\n", match.end(), match.end() + LINE)
         end = line if line >= 0 else match.end() + LINE
         for found in OPTIONS[str(match.lastgroup)].finditer(text, match.end(), end):
             word = ARGUMENT_WORD.match(text, found.start("secret"))
-            if word is not None and not PORT.fullmatch(word[0]):
+            option = word is not None and word[0].startswith("-") and text[word.start() - 1] in " \t"
+            if word is not None and not option and not PORT.fullmatch(word[0]):
                 yield Span(*word.span(), "password")
+
+
+def any_option(text: str) -> Iterator[Span]:
+    """`-p` of any command where no port and no path follows."""
     for found in GENERIC_P.finditer(text):
         if NO_PASSWORD.fullmatch(found["secret"]) is None:
             yield Span(*found.span("secret"), "password")

@@ -43,6 +43,12 @@ Detector = Callable[[str], Iterable[Span]]
 """Finds one family in a text. Must take time linear in the text, whatever the text."""
 
 
+def lowered(text: str) -> str:
+    """In small letters and of the same length."""
+    low = text.lower()
+    return low if len(low) == len(text) else text
+
+
 def merged(spans: Iterable[Span]) -> list[Span]:
     """Without overlaps, in the order of the text."""
     result: list[Span] = []
