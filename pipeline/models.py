@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from agents.advice.config import AdviceConfig
+from pipeline.act.providers.build import runs_in_a_cloud
 from pipeline.act.providers.network import is_local
 from pipeline.settings import Settings
 
 NONE = "no model: verdicts are from rules; set OLLAMA_URL (others: docs/models.md)"
+SETTINGS_OF = {"ollama": "OLLAMA_URL", "openai": "OPENAI_BASE_URL", "claude": "ANTHROPIC_API_KEY"}
+"""The environment variable that sets each provider up."""
 CLAUDE_URL = "https://api.anthropic.com"
 CLAUDE_SLOTS = 16
 
@@ -36,16 +39,17 @@ class ProviderFacts:
 def provider_facts(settings: Settings, config: AdviceConfig) -> list[ProviderFacts]:
     """Of every provider there is, set up or not."""
     claude = settings.anthropic_url or CLAUDE_URL
+    ollama_local = is_local(settings.ollama_url) and not runs_in_a_cloud(settings.ollama_model) if settings.ollama_url else False
     openai_local = is_local(settings.openai_url) if settings.openai_url else False
     found = [
-        ("ollama", "OLLAMA_URL", settings.ollama_url, settings.ollama_model, is_local(settings.ollama_url), False, settings.ollama_slots),
-        ("openai", "OPENAI_BASE_URL", settings.openai_url, settings.openai_model, openai_local, not openai_local, settings.openai_slots),
-        ("claude", "ANTHROPIC_API_KEY", claude, settings.anthropic_model, False, True, CLAUDE_SLOTS),
+        ("ollama", settings.ollama_url, settings.ollama_model, ollama_local, False, settings.ollama_slots),
+        ("openai", settings.openai_url, settings.openai_model, openai_local, not openai_local, settings.openai_slots),
+        ("claude", claude, settings.anthropic_model, False, True, CLAUDE_SLOTS),
     ]
     up = settings.providers
     return [
-        ProviderFacts(name, setting, name in up, shown_url(url), model, local, paid, slots, local or not config.local_only)
-        for name, setting, url, model, local, paid, slots in found
+        ProviderFacts(name, SETTINGS_OF[name], name in up, shown_url(url), model, local, paid, slots, local or not config.local_only)
+        for name, url, model, local, paid, slots in found
     ]
 
 

@@ -62,11 +62,11 @@ class Commands(typer.Typer):
         sys.exit(code)
 
 
-def commands(help: str, **more: Any) -> Commands:
+def commands(help: str, *, no_args_is_help: bool = True, **more: Any) -> Commands:
     """A group of commands in the house's style: plain help that keeps its examples' lines, no framed tracebacks."""
     settings: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
     return Commands(
-        help=help, rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True, context_settings=settings, **more
+        help=help, rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=no_args_is_help, context_settings=settings, **more
     )
 
 

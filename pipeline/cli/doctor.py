@@ -77,6 +77,7 @@ def examine(broker: str | None) -> Iterator[Finding]:
     yield from examine_settings(settings)
     yield from examine_kafka(settings)
     yield from examine_postgres(settings)
+    yield from examine_models(settings)
     yield from examine_machine(settings)
 
 
@@ -163,6 +164,17 @@ def examine_postgres(settings: Settings) -> Iterator[Finding]:
         )
     else:
         yield Finding("PostgreSQL", Grade.OK, "answers, and has the tables")
+
+
+def examine_models(settings: Settings) -> Iterator[Finding]:
+    """Asks each server for its models, and no model for anything."""
+    from pipeline.cli.doctor_models import findings
+
+    try:
+        config = read_config(settings)
+    except Refusal:
+        return  # told already
+    yield from findings(settings, config.advice)
 
 
 def examine_machine(settings: Settings) -> Iterator[Finding]:

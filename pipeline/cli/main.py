@@ -4,7 +4,23 @@ from __future__ import annotations
 
 import importlib.util
 
-from pipeline.cli import dead_letters, doctor, incidents, local_kafka, run, runbooks, send, silences, tail, topics, topology, worker
+from pipeline.cli import (
+    advice,
+    dead_letters,
+    doctor,
+    incidents,
+    learning,
+    local_kafka,
+    providers,
+    run,
+    runbooks,
+    send,
+    silences,
+    tail,
+    topics,
+    topology,
+    worker,
+)
 from pipeline.cli.common import EXIT_CODES, commands
 
 app = commands(
@@ -32,6 +48,9 @@ if importlib.util.find_spec("pipeline.cli.normalize"):
 app.command("explain")(incidents.explain)
 app.command("incidents")(incidents.incidents)
 app.command("ack")(incidents.ack)
+app.command("feedback")(learning.feedback)
+app.add_typer(advice.app, name="advice")
+app.command("providers")(providers.providers)
 app.add_typer(silences.app, name="silence")
 app.add_typer(runbooks.app, name="runbooks")
 app.add_typer(topology.app, name="topology")

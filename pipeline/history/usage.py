@@ -18,6 +18,8 @@ class Spent(NamedTuple):
     provider: str
     model: str
     calls: int
+    denied: int
+    """Not asked: the budget, or its ledger, said no."""
     cached: int
     """Answered from our own cache: nothing was asked."""
     failed: int
@@ -47,9 +49,10 @@ def sum_up(usage: Iterable[Usage]) -> list[Spent]:
 def added(key: tuple[date, str, str], calls: list[Usage]) -> Spent:
     return Spent(
         *key,
-        calls=len(calls),
+        calls=sum(one.asked for one in calls),
+        denied=sum(not one.asked for one in calls),
         cached=sum(one.cached for one in calls),
-        failed=sum(one.kind != "reserve" and one.outcome != ANSWERED for one in calls),
+        failed=sum(one.asked and one.kind != "reserve" and one.outcome != ANSWERED for one in calls),
         cost_usd=sum(one.cost_usd for one in calls),
         reserved_usd=sum(one.cost_usd for one in calls if one.kind == "reserve"),
         tokens_in=sum(one.tokens_in for one in calls),

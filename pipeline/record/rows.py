@@ -156,6 +156,7 @@ def usage_row(cluster: str, record: Record, recorded_at: datetime) -> Values:
         min(usage.tokens_out, INT4_MAX),
         min(usage.tokens_cached, INT4_MAX),
         min(usage.took_ms, INT4_MAX),
+        usage.asked,
         usage.cached,
         usage.at,
         storable(body),

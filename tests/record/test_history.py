@@ -28,6 +28,7 @@ USED = [
     usage("u1", "settle", 0.002, tokens_in=700, tokens_out=80),
     usage("u2", "reserve", 0.01),
     usage("u3", "settle", 0.0, outcome="timeout"),
+    usage("u5", "settle", 0.0, outcome="budget", asked=False),
     usage("u4", "call", provider="ollama", model="llama3.1:8b", cached=True, tokens_in=5),
 ]
 
@@ -125,9 +126,9 @@ def test_answers_of_models_come_in_their_order_and_apart_from_deliveries(history
 
 def test_a_call_costs_what_its_settle_says_and_its_reserve_until_then(history: History) -> None:
     spent = history.usage_since(NOW - timedelta(days=7))
-    assert [(one.day, one.provider, one.calls, one.cached, one.failed) for one in spent] == [
-        (NOW.date(), "claude", 3, 0, 1),
-        (NOW.date(), "ollama", 1, 1, 0),
+    assert [(one.day, one.provider, one.calls, one.denied, one.cached, one.failed) for one in spent] == [
+        (NOW.date(), "claude", 3, 1, 0, 1),
+        (NOW.date(), "ollama", 1, 0, 1, 0),
     ]
     assert (round(spent[0].cost_usd, 6), round(spent[0].reserved_usd, 6), spent[0].tokens_in) == (0.012, 0.01, 700)
 

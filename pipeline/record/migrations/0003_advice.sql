@@ -40,6 +40,7 @@ CREATE TABLE usage (
     tokens_out integer NOT NULL,
     tokens_cached integer NOT NULL,
     took_ms integer NOT NULL,
+    asked boolean NOT NULL,
     cached boolean NOT NULL,
     at timestamptz NOT NULL,
     body jsonb NOT NULL,

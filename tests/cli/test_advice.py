@@ -1,0 +1,157 @@
+"""`fluxai advice` and `fluxai providers`, in this process: nothing beyond this machine is asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from benchmarks.fake_ollama import process
+from pipeline.cli.common import Exit, Refusal
+from pipeline.cli.kafka import Outgoing, send_all
+from pipeline.cli.main import app
+from pipeline.settings import Settings
+from schemas.usage import Usage
+
+PAYLOADS = Path(__file__).parents[2] / "schemas" / "examples" / "payloads"
+FIRING = str(PAYLOADS / "alertmanager__firing.json")
+Fluxai = Callable[..., str]
+MODELS = ("OLLAMA_URL", "OLLAMA_MODEL", "OLLAMA_NUM_PARALLEL", "ANTHROPIC_API_KEY", "OPENAI_BASE_URL", "FLUX_KAFKA_BROKERS", "FLUX_CONFIG")
+
+
+@pytest.fixture
+def fluxai(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Fluxai:
+    for name in MODELS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("FLUX_STATE_DIR", str(tmp_path))
+
+    def run(*arguments: str, code: int = 0, stdin: str = "", **environ: str) -> str:
+        result = CliRunner().invoke(app, list(arguments), input=stdin, env=environ)
+        if isinstance(result.exception, Refusal):
+            assert result.exception.code == code, result.exception.what
+            return f"{result.exception.what} {result.exception.fix}"
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        assert result.exit_code == code, result.output
+        return result.stdout
+
+    return run
+
+
+@pytest.fixture
+def broker(embedded_topics: str, prefix: str) -> Iterator[dict[str, str]]:
+    yield {"FLUX_KAFKA_BROKERS": embedded_topics, "FLUX_TOPIC_PREFIX": prefix}
+
+
+def test_one_alert_is_tried_without_any_server_and_says_that_no_model_was_asked(fluxai: Fluxai) -> None:
+    shown = fluxai("advice", "try", FIRING, "--provider", "scripted")
+    for words in (
+        "about       HighLatency on payments; the rules say P1",
+        "triage@1",
+        "no model was asked",
+        "shown as P1",
+        "alerts[0].labels (7)",
+    ):
+        assert words in shown, words
+    assert "<<data" not in shown
+    prompt = fluxai("advice", "try", FIRING, "--provider", "scripted", "--show-prompt", "--raw")
+    assert "<<data incident" in prompt and '{"severity": "P1"' in prompt
+    found = json.loads(fluxai("advice", "try", FIRING, "-p", "scripted", "--json", "--index", "1"))
+    assert found["question"]["alerts"][0]["service"] == "search"
+    assert found["receipt"]["advice"]["severity"] == found["weighed"]["severity"] == "P1"
+
+
+def test_where_nobody_can_be_asked_it_says_what_to_set(fluxai: Fluxai) -> None:
+    assert "OLLAMA_URL, ANTHROPIC_API_KEY or OPENAI_BASE_URL" in fluxai("advice", "try", FIRING, code=Exit.USAGE)
+    assert "ANTHROPIC_API_KEY is not set" in fluxai("advice", "try", FIRING, "--provider", "claude", code=Exit.USAGE)
+    assert "There is no provider 'gemini'" in fluxai("advice", "try", FIRING, "--provider", "gemini", code=Exit.USAGE)
+    resolved = str(PAYLOADS / "cloudwatch__resolved.json")
+    assert "Nothing is asked" in fluxai("advice", "try", resolved, "--provider", "scripted", code=Exit.NO)
+    assert "there is no number 7" in fluxai("advice", "try", FIRING, "--provider", "scripted", "--index", "7", code=Exit.USAGE)
+
+
+def test_a_server_that_is_away_or_lacks_the_model_is_named_with_the_fix(fluxai: Fluxai) -> None:
+    assert "is Ollama running" in fluxai("advice", "try", FIRING, code=Exit.NO, OLLAMA_URL="http://127.0.0.1:9")
+    with process() as fake:
+        away = {"OLLAMA_URL": fake.url, "OLLAMA_MODEL": "nobody-has-this:1b"}
+        assert "ollama pull nobody-has-this:1b" in fluxai("advice", "try", FIRING, code=Exit.NO, **away)
+        assert "DOES NOT WORK: no_model" in fluxai("providers", "--test", code=Exit.NO, **away)
+
+
+def test_a_server_that_works_is_tried_and_tested_and_one_that_serialises_is_told(fluxai: Fluxai) -> None:
+    with process("--slots", "1") as fake:
+        up = {"OLLAMA_URL": fake.url, "OLLAMA_NUM_PARALLEL": "4"}
+        shown = fluxai("advice", "try", FIRING, **up)
+        assert "ollama/llama3.1:8b: " in shown and "first token after" in shown and "nothing; it did not leave this network" in shown
+        told = fluxai("providers", "--test", **up)
+    assert "ollama: works. llama3.1:8b: Ollama" in told and "schema honoured" in told and "gives probabilities" in told
+    assert "is OLLAMA_NUM_PARALLEL=4 set for the server?" in told
+
+
+def test_providers_are_listed_without_secrets_and_with_who_may_be_asked(fluxai: Fluxai) -> None:
+    assert fluxai("providers").count("not set up: set") == 3
+    told = fluxai("providers", OLLAMA_URL="http://me:secret@10.0.0.9:11434/", ANTHROPIC_API_KEY="sk-ant-secret1", AI_LOCAL_ONLY="true")
+    assert "http://10.0.0.9:11434" in told and "not asked: AI_LOCAL_ONLY" in told
+    assert "secret" not in told
+
+
+def test_rules_are_added_tried_dry_and_removed(fluxai: Fluxai, broker: dict[str, str]) -> None:
+    add = (
+        "advice",
+        "routes",
+        "add",
+        "payments",
+        "--match",
+        "service=payments",
+        "-p",
+        "ollama",
+        "--local-only",
+        "-r",
+        "card data stays here",
+    )
+    fluxai(*add, **broker)
+    fluxai("advice", "routes", "add", "night", "--severity", "P3", "--order", "5", "-r", "nobody asks at night", **broker)
+    listed = fluxai("advice", "routes", **broker)
+    assert listed.index("night") < listed.index("payments") and "ollama (local only)" in listed
+    set_up = {**broker, "OLLAMA_URL": "http://127.0.0.1:9"}
+    dry = fluxai("advice", "routes", "--test", FIRING, **set_up)
+    assert "Rule payments (card data stays here) asks ollama." in dry
+    assert "it is for P3, the rules say P1" in dry
+    found = json.loads(fluxai("advice", "routes", "--test", FIRING, "--index", "1", "--json", **set_up))
+    assert (found["rule"], found["providers"]) == ("default", ["ollama"])
+    fluxai("advice", "routes", "remove", "night", **broker)
+    assert "night" not in fluxai("advice", "routes", **broker)
+    assert "No rule night" in fluxai("advice", "routes", "remove", "night", code=Exit.NO, **broker)
+    assert "no provider 'gpt'" in fluxai("advice", "routes", "add", "x", "-p", "gpt", "-r", "x", code=Exit.USAGE, **broker)
+
+
+def test_usage_says_what_was_spent_and_what_is_left(fluxai: Fluxai, broker: dict[str, str]) -> None:
+    from pipeline.cli.common import now
+
+    settings = Settings.model_validate({"brokers": broker["FLUX_KAFKA_BROKERS"], "topic_prefix": broker["FLUX_TOPIC_PREFIX"]})
+    calls: list[dict[str, Any]] = [
+        {"usage_id": "u1", "kind": "reserve", "cost_usd": 0.4},
+        {"usage_id": "u1", "kind": "settle", "cost_usd": 0.25, "tokens_in": 700, "outcome": "answered"},
+        {"usage_id": "u2", "kind": "call", "provider": "ollama", "outcome": "timeout"},
+    ]
+    sent = [Usage.model_validate({"provider": "claude", "at": now()} | one) for one in calls]
+    send_all(settings, "usage", [Outgoing(one.provider.encode(), one.to_json()) for one in sent])
+    told = fluxai("advice", "usage", **broker, ANTHROPIC_API_KEY="sk-ant-something")
+    assert "Today (UTC) $0.2500 of $5.00, $4.7500 left; this hour 1 of 20 calls to paid providers." in told
+    assert "0.250000" in told and "ollama" in told
+
+
+def test_prompts_are_listed_with_what_a_call_costs_at_most(fluxai: Fluxai) -> None:
+    assert "triage@1" in fluxai("advice", "prompts")
+    found = [json.loads(line) for line in fluxai("advice", "prompts", "--json").splitlines()]
+    assert all(0 < one["usd_at_most"]["claude"] < 0.02 for one in found)
+    assert "You are the triage step" in fluxai("advice", "prompts", "triage")
+
+
+def test_an_anomaly_is_explained_from_facts(fluxai: Fluxai) -> None:
+    facts = '{"service": "search-api", "metric": "latency_p95", "value": 840, "expected": 210}'
+    assert "anomaly@1" in fluxai("advice", "anomaly", "-", "--provider", "scripted", stdin=facts)
+    assert "no JSON object with a metric" in fluxai("advice", "anomaly", "-", "--provider", "scripted", stdin="[]", code=Exit.USAGE)
