@@ -117,7 +117,7 @@ class Keeper:
 
     async def _warm_up(self) -> bool:
         """One call that may load the model, then one in each slot. Whether all were answered."""
-        ask = replace(self._ask(), warm=True, max_tokens=1, labels=())
+        ask = replace(self._question(), warm=True, max_tokens=1, labels=())
         try:
             await self._call(ask)
             if self._admission.slots > 1:
@@ -133,7 +133,7 @@ class Keeper:
         slots = self._admission.slots
         if not self._idle():
             return False
-        ask = self._ask()
+        ask = self._question()
         try:
             (single_s,) = await self._together([ask])
             if slots > 1 and not self._idle():
@@ -150,6 +150,9 @@ class Keeper:
         log = LOG.info if self.fits else LOG.warning
         log("self-test of a model server", provider=self._provider.name, model=self._provider.model, result=self.says)
         return True
+
+    def _question(self) -> Ask:
+        return replace(self._ask(), timeout_s=PATIENCE_S)
 
     def _idle(self) -> bool:
         return self._admission.in_flight == 0
