@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.fake_ollama import FakeOllama, Fault
+from benchmarks.fake_ollama import FakeOllama, Fault, curve
 from pipeline.act.providers.base import Answer, Ask
 from pipeline.act.providers.claude import Claude
 from pipeline.act.providers.ollama import Ollama
@@ -58,7 +58,7 @@ OPENAI_FAULTS = {
 
 @asynccontextmanager
 async def ollama() -> AsyncIterator[Rig]:
-    async with FakeOllama(slots=SLOTS) as fake, AsyncExitStack() as stack:
+    async with FakeOllama(slots=SLOTS, step_s=curve({1: 0.001})) as fake, AsyncExitStack() as stack:
         provider = Ollama(fake.url, "llama3.1:8b", slots=SLOTS)
         stack.push_async_callback(provider.close)
 

