@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from pipeline.settings import Settings
     from schemas.routing import RoutingRule
 
-app = commands("Routing rules of advice.", no_args_is_help=False, invoke_without_command=True)
+HELP = """List the rules in force, of the file and of the topic, in their order; the first that fits decides.
+
+\b
+Example:
+  fluxai advice routes
+  fluxai advice routes --test payload.json
+  fluxai advice routes add night --provider ollama --severity P3 --severity P4 --reason "cheap at night"
+"""
+app = commands(HELP, no_args_is_help=False, invoke_without_command=True)
 
 
 @app.callback()
@@ -28,14 +36,7 @@ def routes(
     broker: str | None = BROKER,
     json: bool = JSON,
 ) -> None:
-    """List the rules in force, of the file and of the topic, in their order; the first that fits decides.
-
-    \b
-    Example:
-      fluxai advice routes
-      fluxai advice routes --test payload.json
-      fluxai advice routes add night --provider ollama --severity P3 --severity P4 --reason "cheap at night"
-    """
+    """The list, or a dry run."""
     if context.invoked_subcommand is not None:
         return
     settings = load_settings(brokers=broker)
