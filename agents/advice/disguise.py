@@ -12,7 +12,7 @@ import codecs
 import html
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from urllib.parse import unquote
 
 INVISIBLE = re.compile(
@@ -41,9 +41,13 @@ _PLAIN = str.maketrans(
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 _BASE32 = re.compile(r"[A-Z2-7]{24,}={0,6}")
-_HEX = re.compile(r"(?:(?:\\x|0x|%)?[0-9a-fA-F]{2}[ :,]?){10,}")
+_HEX = re.compile(r"(?<![0-9a-fA-F])(?:(?:\\x|0x|%)?[0-9a-fA-F]{2}[ :,]?){10,}")
 _BITS = re.compile(r"(?:[01]{8} ?){8,}")
-_CODES = re.compile(r"(?:\d{2,3}[ ,;]+){10,}\d{2,3}")
+_CODES = re.compile(r"(?:\d{2,3}[ ,;]{1,4}){10,}\d{2,3}")
+_RUN_OF_CODE = re.compile(r"[A-Za-z0-9+/_-]{16}|[0-9a-fA-Fx\\ :,;%]{20}")
+_ROT13 = frozenset(("vtab", "vafg", "ceri", "frir", "qvfe", "flfg", "fhcc", "pynf", "vtabe"))
+_REVERSED = frozenset(("eron", "snoi", "suoi", "ytir", "drag", "tpmo", "sser", "egap", "yfis"))
+"""First letters of telling words, rotated by 13 and turned round."""
 _ESCAPES = re.compile(r"\\u\{?([0-9a-fA-F]{4})\}?|\\x([0-9a-fA-F]{2})")
 _ENTITY = re.compile(r"&(?:#x?[0-9a-fA-F]{1,6}|[a-zA-Z]{2,8});?")
 RUNS, RUN = 24, 8192
@@ -77,33 +81,33 @@ def compact(text: str) -> str:
     return _NO_LETTER.sub("", text.translate(_LEET))
 
 
-def decoded(text: str) -> Iterator[tuple[str, str]]:
-    """(encoding, text) of everything in `text` that reads as text once decoded. Raw, not folded, text is wanted."""
+def decoded(text: str, stems: Collection[str]) -> Iterator[str]:
+    """The text of everything in `text` that reads as text once decoded. Raw, not folded, text is wanted; `stems` are those of its words."""
     if not text.isascii():
         for found in _TAGS.finditer(text):
-            yield "tags", "".join(chr(ord(letter) - 0xE0000) for letter in found[0])
+            yield "".join(chr(ord(letter) - 0xE0000) for letter in found[0])
     if "&" in text and _ENTITY.search(text):
-        yield "entities", html.unescape(text)
-    if text.count("%") > 2:
-        yield "percent", unquote(text, errors="replace")
+        yield html.unescape(text)
+    if "%" in text and text.count("%") > 2:
+        yield unquote(text, errors="replace")
     if "\\" in text and _ESCAPES.search(text):
-        yield "escapes", _ESCAPES.sub(lambda found: chr(int(found[1] or found[2], 16)), text).replace("\\n", "\n")
-    yield from _runs(text)
-    lower = text.lower()
-    if any(stem in lower for stem in ("vtaber", "vafgehpg", "cerivbh", "frirevgl", "qvfertneq", "flfgrz ceb", "fhccerff", "qb abg cntr")):
-        yield "rot13", codecs.decode(text, "rot13")
-    if any(stem in lower for stem in ("erongi", "snoitcurtsni", "suoiverp", "ytireves", "dragersid", "tpmorp", "sserppus", "egap ton od")):
-        yield "reversed", text[::-1]
+        yield _ESCAPES.sub(lambda found: chr(int(found[1] or found[2], 16)), text).replace("\\n", "\n")
+    if _RUN_OF_CODE.search(text):
+        yield from _runs(text)
+    if not _ROT13.isdisjoint(stems):
+        yield codecs.decode(text, "rot13")
+    if not _REVERSED.isdisjoint(stems):
+        yield text[::-1]
 
 
-def _runs(text: str) -> Iterator[tuple[str, str]]:
+def _runs(text: str) -> Iterator[str]:
     looked = 0
-    for encoding, pattern, read in (
-        ("base64", _BASE64, _from_base64),
-        ("base32", _BASE32, _from_base32),
-        ("hex", _HEX, _from_hex),
-        ("bits", _BITS, _from_bits),
-        ("codes", _CODES, _from_codes),
+    for pattern, read in (
+        (_BASE64, _from_base64),
+        (_BASE32, _from_base32),
+        (_HEX, _from_hex),
+        (_BITS, _from_bits),
+        (_CODES, _from_codes),
     ):
         for found in pattern.finditer(text):
             looked += 1
@@ -111,11 +115,13 @@ def _runs(text: str) -> Iterator[tuple[str, str]]:
                 return
             written = read(found[0][:RUN])
             if written is not None:
-                yield encoding, written
+                yield written
 
 
 def _text(data: bytes) -> str | None:
     """Bytes as text, if nearly all of them read as text."""
+    if data.count(0) * 5 >= len(data) * 2:  # two bytes a letter
+        data = data.replace(b"\x00", b"")
     written = data.decode("utf-8", "ignore").strip("\x00")
     if len(written) < 8:
         return None

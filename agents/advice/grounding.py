@@ -25,7 +25,9 @@ PAST = 40
 """Sentences of an answer that are looked at."""
 EDGES = ".,;:!?()[]{}\"'*…~`|"
 _SPLIT = re.compile(r"[\s,;|()\[\]{}\"'=<>]+")
-_NUMBER = re.compile(r"[~<>=+-]{0,2}[$€£]?(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?(?:e[+-]?\d{1,2})?)(%|[a-z]{1,9}(?:/[a-z]{1,6})?|x)?\Z", re.I)
+_NUMBER = re.compile(
+    r"[~<>=+-]{0,2}[$€£]?(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?(?:e[+-]?\d{1,2})?)(%|[a-z]{1,9}(?:/[a-z]{1,6})?|x)?\Z", re.I
+)
 _PARTS = re.compile(r"\d+(?:\.\d+)?(?=(?:ms|s|m|h|d)(?:\d|\Z))", re.I)
 _PERCENTILE = re.compile(r"p(\d{2}(?:\.\d)?)\Z", re.I)
 _CLOCK = re.compile(r"\d{1,4}(?:[:/-]\d{1,2}){1,2}(?:[tT ]?\d{1,2}:\d{2}(?::\d{2})?)?[zZ]?\Z")
@@ -35,16 +37,17 @@ _PERCENT_WORDS = ("percent", "per", "pct", "%")
 _SCALES = {"k": 1e3, "m": 1e6, "b": 1e9, "million": 1e6, "thousand": 1e3, "billion": 1e9}
 _WORDS = dict(
     zip(
-        "zero two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split(),
+        ["zero", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"],
         (0, *range(2, 20)),
         strict=True,
     )
-) | dict(zip("twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million dozen".split(),
+) | dict(zip(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety", "hundred", "thousand", "million", "dozen"],
              (20, 30, 40, 50, 60, 70, 80, 90, 100, 1000, 10**6, 12), strict=True))  # fmt: skip
-_AMOUNTS = frozenset("half halved double doubled doubling twice triple tripled thrice quarter tenfold hundreds thousands millions dozens".split())
+_AMOUNTS = frozenset(
+    ["half", "halved", "double", "doubled", "doubling", "twice", "triple", "tripled", "thrice", "quarter", "tenfold", "hundreds", "thousands", "millions", "dozens"]
+)
 ACRONYMS = frozenset(
-    "A I C F API APIS CPU RAM HTTP HTTPS DNS TLS SSL TCP UDP IP IPS DB SQL OOM IO SLO SLA VM VMS OS JVM GC URL URLS UTC ID IDS KB MB GB TB KIB MIB GIB TIB"
-    " QPS RPS RPC GRPC JSON SSH SMTP NFS LB CI CD PVC HDD SSD UI OK NOT NO AND OR".split()
+    ["A", "I", "C", "F", "API", "APIS", "CPU", "RAM", "HTTP", "HTTPS", "DNS", "TLS", "SSL", "TCP", "UDP", "IP", "IPS", "DB", "SQL", "OOM", "IO", "SLO", "SLA", "VM", "VMS", "OS", "JVM", "GC", "URL", "URLS", "UTC", "ID", "IDS", "KB", "MB", "GB", "TB", "KIB", "MIB", "GIB", "TIB", "QPS", "RPS", "RPC", "GRPC", "JSON", "SSH", "SMTP", "NFS", "LB", "CI", "CD", "PVC", "HDD", "SSD", "UI", "OK", "NOT", "NO", "AND", "OR"]
 )
 PRODUCTS = re.compile(
     r"(?<![\w.-])(redis|kafka|postgres(?:ql)?|mysql|mariadb|mongo(?:db)?|elasticsearch|opensearch|rabbitmq|kubernetes|nginx|apache|cassandra|etcd|consul"
@@ -54,12 +57,10 @@ PRODUCTS = re.compile(
     re.I,
 )
 HYPHENED = frozenset(
-    "out-of-memory read-only write-only follow-up on-call long-running short-lived end-to-end real-time time-out back-end front-end up-to-date one-time"
-    " customer-facing user-facing in-memory log-in sign-in write-ahead round-trip start-up shut-down roll-back fail-over read-write client-side"
-    " server-side third-party so-called single-node knock-on root-cause day-to-day per-second built-in run-time two-thirds".split()
+    ["out-of-memory", "read-only", "write-only", "follow-up", "on-call", "long-running", "short-lived", "end-to-end", "real-time", "time-out", "back-end", "front-end", "up-to-date", "one-time", "customer-facing", "user-facing", "in-memory", "log-in", "sign-in", "write-ahead", "round-trip", "start-up", "shut-down", "roll-back", "fail-over", "read-write", "client-side", "server-side", "third-party", "so-called", "single-node", "knock-on", "root-cause", "day-to-day", "per-second", "built-in", "run-time", "two-thirds"]
 )
-PREFIXES = frozenset("non re pre over under multi high low long short slow well un".split())
-SLASHED = frozenset("and or read write cpu memory i o n a in out http https tcp ip client server input output start stop".split())
+PREFIXES = frozenset(["non", "re", "pre", "over", "under", "multi", "high", "low", "long", "short", "slow", "well", "un"])
+SLASHED = frozenset(["and", "or", "read", "write", "cpu", "memory", "i", "o", "n", "a", "in", "out", "http", "https", "tcp", "ip", "client", "server", "input", "output", "start", "stop"])
 
 
 class Ground:
@@ -133,7 +134,9 @@ class Ground:
             return False
         places = len(bare.partition(".")[2])
         value = float(bare)
-        return any(kinds & of and known != int(known) and round(known, places) == value for known, of in self.numbers.items() if known < 1e15)
+        return any(
+            kinds & of and known != int(known) and round(known, places) == value for known, of in self.numbers.items() if known < 1e15
+        )
 
 
 def grounded(ground: Ground, text: str, limit: int) -> tuple[str, list[str]]:
@@ -253,7 +256,9 @@ def _name_fault(ground: Ground, word: str, *, first: bool) -> str | None:
         return None if lower in ("e.g", "i.e", "etc", "vs") else missing
     if "-" in bare:
         parts = [part for part in lower.split("-") if part]
-        plain_words = lower in HYPHENED or ground.knows(lower.replace("-", " ")) or (len(parts) == 2 and parts[0] in PREFIXES) or len(parts) < 2
+        plain_words = (
+            lower in HYPHENED or ground.knows(lower.replace("-", " ")) or (len(parts) == 2 and parts[0] in PREFIXES) or len(parts) < 2
+        )
         return None if plain_words else missing
     if bare.upper() in ACRONYMS:
         return None

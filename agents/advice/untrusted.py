@@ -10,19 +10,15 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import islice
 
 from agents.advice.disguise import INVISIBLE, compact, decoded, folded, latin, plain
-from agents.advice.signs import COMPACT, ORDERS, SHAPES, WHOLE, Sign
-from agents.advice.signs_of_languages import LATIN, OTHER_SCRIPTS
+from agents.advice.signs import COMPACT, COMPACT_STEMS, OTHER_SCRIPTS, SHAPES, STRONG, Found, spoken, stems_of, written
 
 LOOK = 20_000
 """Characters of a text that are looked at. Intake allows no alert more than 4 KiB a value."""
 DEEP = 3
 """Encodings inside encodings that are undone."""
-STRONG = frozenset(
-    ("override", "new_instruction", "persona", "speaks_to_model", "prompt_leak", "special_token", "role_tag", "fake_end", "answer_shape")
-)
-"""After such a sign nothing in the same field is believed; after an order about severity or pages the next sentence may be honest."""
 
 _ANSI = re.compile(r"\x1b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]{0,256}(?:\x07|\x1b\\)?|[@-Z\\^_])")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
@@ -36,16 +32,10 @@ _BLANKS = re.compile(r"[ \t]{2,}")
 _LINES = re.compile(r"\n[ \t]*(?:\n[ \t]*){2,}")
 _SENTENCE = re.compile(r"[^.!?。！？।؟\n]*(?:[.!?。！？।؟](?![\s\"')\]]|$)[^.!?。！？।؟\n]*)*[.!?。！？।؟\n]*[\"')\]]*\s*")
 
-_COMPACT = tuple(dict.fromkeys(compact(phrase) for phrase in COMPACT))
-_COMPACT_STEMS = tuple(
-    compact(stem)
-    for stem in (
-        "ignore|disregard|forget|instruc|systemprompt|severity|priority|classify|mark|donot|dont|suppress|silence|youare|actas|mustbe"
-        "|shouldbe|override|downgrade|escalate|treatthis|respondwith|answerp"
-    ).split("|")
-)
+_COMPACT = tuple(dict.fromkeys(compact(phrase) for phrase in COMPACT.split("|")))
+_COMPACT_STEMS = tuple(dict.fromkeys(compact(stem) for stem in COMPACT_STEMS.split("|")))
 _SHAPED = re.compile(r"[<>`{}\[\]#\"\\*:｜]|-{2}|={2}")
-_OPENED = re.compile(r"[\"']\s*[}\]]\s*[}\]]")
+_CLOSED = re.compile(r"[\"']\s*[}\]]\s*[}\]]")
 
 
 def clean(text: str, limit: int) -> str:
@@ -68,63 +58,64 @@ def suspicious(text: str) -> str | None:
     """The name of the first sign that `text` speaks to a machine (`override`, `severity_order`, `encoded:override`, ...), or None.
 
     Linear in the text; looks at its first 20,000 characters."""
-    return _look(text[:LOOK], DEEP)
+    found = look(text)
+    return None if found is None else found.name
 
 
-def _look(text: str, deep: int) -> str | None:
+def look(text: str, deep: int = DEEP) -> Found | None:
+    """The sign, and where it stands; from 0 to the end where that is not known, because it is encoded."""
+    text = text[:LOOK]
     bare = plain(text)
     words = folded(bare)
-    found = _shape(words, bare) or _first(WHOLE, words) or _first(ORDERS, words) or _first(LATIN, words)
+    stems = stems_of(words)
+    found = _open(words, bare, stems) or _run_together(latin(words) if not words.isascii() else words)
+    if found is not None:
+        return found if len(words) == len(text) else Found(found.name, 0, len(text))
+    for hidden in decoded(bare, stems) if deep else ():
+        if hidden != bare and (inner := look(hidden, deep - 1)) is not None:
+            return Found(inner.name if inner.name.startswith("encoded:") else f"encoded:{inner.name}", 0, len(text))
+    return None
+
+
+def _open(words: str, text: str, stems: set[str]) -> Found | None:
+    """A sign that stands there for all to read. `words` is `text`, folded."""
+    found = (written(SHAPES, words) or _closing(words)) if _SHAPED.search(text) else None
+    found = found or spoken(words, stems)
     if found is None and not words.isascii():
-        alike = latin(words)
-        found = _first(OTHER_SCRIPTS, words) or (_first(WHOLE, alike) or _first(ORDERS, alike) if alike != words else None)
-        words = alike
-    if found is None:
-        found = _run_together(words)
-    if found is not None or not deep:
-        return found
-    for _encoding, hidden in decoded(bare):
-        if hidden != bare:
-            inner = _look(hidden[:LOOK], deep - 1)
-            if inner is not None:
-                return inner if inner.startswith("encoded:") else f"encoded:{inner}"
-    return None
-
-
-def _first(signs: tuple[Sign, ...], words: str) -> str | None:
-    for sign in signs:
-        if any(hint in words for hint in sign.hints) and sign.pattern.search(words):
-            return sign.name
-    return None
-
-
-def _shape(words: str, text: str) -> str | None:
-    if not _SHAPED.search(text):
-        return None
-    found = _first(SHAPES, words)
-    if found is None and _OPENED.search(words) and _closes_more_than_it_opens(words):
-        return "fake_end"
+        found = written(OTHER_SCRIPTS, words)
+        if found is None and (alike := latin(words)) != words:
+            found = spoken(alike, stems_of(alike))
     return found
 
 
-def _closes_more_than_it_opens(text: str) -> bool:
-    """Whether a bracket is closed that was never opened, right after the end of a string: `"}]}`."""
-    for found in _OPENED.finditer(text):
+def _closing(text: str) -> Found | None:
+    """A bracket closed that was never opened, right after the end of a string: `"}]}`."""
+    for found in islice(_CLOSED.finditer(text), 20):
         before = text[: found.end()]
         if before.count("}") > before.count("{") and before.count("}") + before.count("]") > before.count("{") + before.count("["):
-            return True
-    return False
-
-
-def _run_together(words: str) -> str | None:
-    letters = compact(words)
-    if any(stem in letters for stem in _COMPACT_STEMS) and any(phrase in letters for phrase in _COMPACT):
-        return "encoded:phrase"
+            return Found("fake_end", found.start(), found.end())
     return None
 
 
+def _run_together(words: str) -> Found | None:
+    """A phrase whose letters stand in this order, whatever stands between them."""
+    letters = compact(words)
+    for stem in _COMPACT_STEMS:
+        if stem in letters:
+            break
+    else:
+        return None
+    phrase = next((phrase for phrase in _COMPACT if phrase in letters), None)
+    if phrase is None:
+        return None
+    start = letters.index(phrase)
+    places = [place for place, letter in enumerate(words) if compact(letter)]
+    return Found("encoded:phrase", places[start], places[start + len(phrase) - 1] + 1)
+
+
 def is_strong(name: str) -> bool:
-    return name.removeprefix("encoded:") in STRONG or name == "encoded:phrase"
+    """Whether who writes this wants to steer a machine: then what follows is not believed either."""
+    return name.removeprefix("encoded:") in STRONG
 
 
 def sentences(text: str) -> Iterator[str]:
@@ -136,25 +127,21 @@ def sentences(text: str) -> Iterator[str]:
 
 @lru_cache(maxsize=1024)
 def without_instructions(text: str) -> str:
-    """`text` less the sentences that are suspicious. Of such a sentence the words before the sign stay: facts often stand there. If only
-    all together are suspicious, nothing stays."""
+    """`text` less the sentences that are suspicious. Of such a sentence the words before the sign stay: facts often stand there."""
     if suspicious(text) is None:
         return text
-    kept = "".join(sentence if suspicious(sentence) is None else _before_the_sign(sentence) for sentence in sentences(text)).strip()
-    return kept if suspicious(kept) is None else ""
+    rest = "".join(sentence if suspicious(sentence) is None else _before(sentence) for sentence in sentences(text)).strip()
+    for _ in range(4):  # a sign may be spread over sentences
+        found = look(rest)
+        if found is None:
+            return rest
+        rest = f"{rest[: found.start].rstrip()}\n{rest[found.end :].lstrip()}".strip() if found.start or found.end < len(rest) else ""
+    return ""
 
 
-def _before_the_sign(sentence: str) -> str:
-    """The words before those that are suspicious together, with an end of line in place of the rest."""
-    words = sentence.split()
-    low, high = 1, len(words)
-    while low < high:  # fewest words from the start that are suspicious
-        middle = (low + high) // 2
-        low, high = (low, middle) if suspicious(" ".join(words[:middle])) else (middle + 1, high)
-    end = low
-    low, high = 0, end - 1
-    while low < high:  # latest start that still is
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if suspicious(" ".join(words[middle:end])) else (low, middle - 1)
-    before = " ".join(words[:low])
-    return before + "\n" if before and suspicious(before) is None else ""
+def _before(sentence: str) -> str:
+    """The words before the sign, with an end of line in place of the rest."""
+    words = " ".join(sentence.split())
+    found = look(words)
+    before = words[: found.start].rstrip() if found is not None else ""
+    return f"{before}\n" if before and suspicious(before) is None else ""

@@ -1,0 +1,1 @@
+"""Prompts, a file each version: `<task>.v<N>.toml`."""
