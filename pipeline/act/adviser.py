@@ -235,6 +235,7 @@ class Adviser:
         finally:
             held.asking = False
         advice = self._checked(held.request.question, chosen, station, answer)
+        station.invalid_in_a_row = station.invalid_in_a_row + 1 if isinstance(advice, Refused) else 0
         if isinstance(advice, Refused):
             if station.cache is not None:
                 station.cache.forget(ask)

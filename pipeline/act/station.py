@@ -26,6 +26,8 @@ PATIENCE = 4.0
 """A call that takes so many times what calls take is given up where somebody else can still be asked."""
 LEAST_PATIENCE_S = 4.0
 LATE_TIMES, LEAST_LATE_S = 3.0, 10.0
+NONSENSE = 3
+"""A provider whose last so many answers were all invalid is not waited for beyond the deadline."""
 RELOAD_S = 0.1
 """A server that says that it loaded for longer than this had not had the model in memory."""
 
@@ -69,12 +71,15 @@ class Station:
         )
         self.keeper: Keeper | None = None
         self.answered = self.failed = self.reloads = 0
+        self.invalid_in_a_row = 0
         if self.breaker is not None:
             self.breaker.watch(self._breaker_changed)
 
     @property
     def healthy(self) -> bool:
         """Whether there is hope that it answers late what it could not answer in time."""
+        if self.invalid_in_a_row >= NONSENSE:
+            return False
         return self.breaker is None or (self.breaker.healthy and self.breaker.state is BreakerState.CLOSED)
 
     def refusal(self, severity: Severity, limits: Limits) -> ProviderError | None:

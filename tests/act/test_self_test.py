@@ -41,10 +41,16 @@ def play(server: dict[str, Any], act: Callable[[Adviser, FakeOllama], Awaitable[
     return asyncio.run(run())
 
 
+async def until(condition: Callable[[], bool], seconds: float = 8.0) -> None:
+    """Returns when it holds, or after that time."""
+    for _ in range(round(seconds / 0.01)):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+
+
 async def until_tested(adviser: Adviser, fake: FakeOllama) -> tuple[Status, FakeOllama]:
-    ends = time.monotonic() + 8
-    while adviser.status()["ollama"]["fits"] is None and time.monotonic() < ends:
-        await asyncio.sleep(0.02)
+    await until(lambda: adviser.status()["ollama"]["fits"] is not None)
     return adviser.status()["ollama"], fake
 
 
@@ -94,8 +100,7 @@ def test_answers_that_are_too_quick_to_tell_raise_no_alarm() -> None:
 
 def test_a_p1_that_comes_during_the_test_does_not_wait_for_it() -> None:
     async def act(adviser: Adviser, fake: FakeOllama) -> tuple[float, Status]:
-        while fake.counts.running < 2:  # both slots are busy with the test
-            await asyncio.sleep(0.01)
+        await until(lambda: fake.counts.running == 2)  # both slots are busy with the test
         began = time.monotonic()
         receipt = await adviser.advise(request("i1", Severity.P1, within=8))
         took = time.monotonic() - began
@@ -113,9 +118,7 @@ def test_a_server_that_loads_the_model_again_is_warmed_again() -> None:
         before = fake.counts.requests
         fake._engine.loaded = None  # as after another program used another context
         await adviser.advise(request("i1", within=5))
-        ends = time.monotonic() + 3
-        while fake.counts.requests < before + 4 and time.monotonic() < ends:
-            await asyncio.sleep(0.02)
+        await until(lambda: fake.counts.requests >= before + 4)
         return before, fake.counts.requests, adviser.status()["ollama"]
 
     before, after, status = play({"slots": 2, "step_s": step(0.002), "load_s": 0.2}, act, slots=2)
