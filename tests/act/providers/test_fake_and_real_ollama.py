@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 import httpx
@@ -16,6 +17,7 @@ import jsonschema
 import pytest
 
 from benchmarks.fake_ollama import FakeOllama, curve
+from benchmarks.fake_words import triage as triage_answer
 from tests.act.providers.asks import SCHEMA
 from tests.act.providers.raw_ollama import client, lines, request
 
@@ -31,15 +33,19 @@ def on(url: str, use: Callable[[httpx.AsyncClient, str], Awaitable[T]]) -> T:
         if url:
             async with client(url) as http:
                 return await use(http, os.environ.get("OLLAMA_MODEL", "llama3.1:8b"))
-        async with FakeOllama(slots=4, load_s=0.3, step_s=curve({1: 0.002})) as fake, client(fake.url) as http:
+        async with FakeOllama(slots=4, load_s=0.3, step_s=curve({1: 0.002}), answer=says) as fake, client(fake.url) as http:
             return await use(http, "llama3.1:8b")
 
     return asyncio.run(scenario())
 
 
+def says(body: Mapping[str, Any]) -> str:
+    return triage_answer(body) if body.get("format") else "so it is " * 1000
+
+
 def triage(model: str, **more: Any) -> dict[str, Any]:
     probable = {"logprobs": True, "top_logprobs": 5}
-    options = {"num_ctx": 4096, "num_predict": 160}
+    options = {"num_ctx": 4096, "num_predict": 160, "temperature": 0}
     return request("checkout outage", model=model, format=SCHEMA, **{"options": options} | probable | more)
 
 
@@ -126,5 +132,24 @@ def test_a_loaded_model_has_no_bound_of_those_who_wait(url: str) -> None:
         await lines(http, triage(model))
         answers = await asyncio.gather(*(http.post("/api/chat", json=triage(model)) for _ in range(24)))
         assert {answer.status_code for answer in answers} == {200}
+
+    on(url, use)
+
+
+@pytest.mark.parametrize("url", BOTH)
+def test_who_stops_listening_to_a_stream_frees_its_slot(url: str) -> None:
+    """Else the last answer would come after the two seconds and more that the others' 2,000 tokens take."""
+
+    async def use(http: httpx.AsyncClient, model: str) -> None:
+        await lines(http, triage(model))
+        long = request("tell", model=model, options={"num_ctx": 4096, "num_predict": 2000})
+        asking = [asyncio.create_task(lines(http, long)) for _ in range(8)]
+        await asyncio.sleep(0.3)
+        for task in asking:
+            task.cancel()
+        await asyncio.wait(asking)
+        began = time.monotonic()
+        await lines(http, triage(model))
+        assert time.monotonic() - began < 1.0
 
     on(url, use)
