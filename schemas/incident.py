@@ -105,3 +105,8 @@ class Incident(Message):
     respond_by: Moment | None = Field(default=None, description="A person should have acknowledged by then.")
     notified: list[Notified] = Field(default_factory=list)
     timeline: list[TimelineEntry] = Field(default_factory=list, description="The newest 50 entries.")
+
+    @property
+    def paged_as(self) -> Severity:
+        """The severity of the rules: what people are told of, whatever a model says."""
+        return self.severity if self.advice is None else self.advice.rule_severity

@@ -132,9 +132,9 @@ def news(before: Incident | None, now: Incident, *, moved_by_model: bool = False
         lines.append(Line(now.updated_at, "changed", f"{now.severity.value} {now.incident_id} was {before.severity.value}: {now.title}"))
     known = len(before.notified) if before is not None else 0
     for told in now.notified[known:]:
-        lines.append(Line(told.at, "told", f"{told.receiver}: {told.reason}, {now.severity.value} {now.title}"))
+        lines.append(Line(told.at, "told", f"{told.receiver}: {told.reason}, {now.paged_as.value} {now.title}"))
     if now.silence is not None and (before is None or before.silence is None):
-        lines.append(Line(now.updated_at, "silenced", f"{now.severity.value} {now.title}: {now.silence.text}"))
+        lines.append(Line(now.updated_at, "silenced", f"{now.paged_as.value} {now.title}: {now.silence.text}"))
     if now.status in ENDED and (before is None or before.status not in ENDED):
         lines.append(
             Line(now.resolved_at or now.updated_at, "ended", f"{now.severity.value} {now.incident_id} {now.title}: {now.status.value}")
