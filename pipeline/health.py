@@ -14,7 +14,8 @@ from typing import Final
 
 from pipeline.metrics import CONTENT_TYPE, Metrics
 
-LANES: Final = ("intake", "decide", "act", "record", "api")
+LANES: Final = ("intake", "decide", "act", "record", "api", "advise", "learn")
+"""New ones go at the end: ports that are set in somebody's Prometheus stay as they are."""
 SLOTS: Final = 10
 """Ports between two lanes; a lane with more slots on one machine gives each its own FLUX_METRICS_PORT."""
 STALE_S: Final = 180.0
@@ -25,7 +26,8 @@ CLIENT_S: Final = 5.0
 def metrics_port(base: int, lane: str, slot: int) -> int:
     """Port of one worker: 0 (any free port) when `base` is 0, else `base` + 10 * (place of the lane) + slot.
 
-    With base 9100: intake 9100-9109, decide 9110, act 9120, record 9130, api 9140 (which also serves it on its own port).
+    With base 9100: intake 9100-9109, decide 9110, act 9120, record 9130, api 9140 (which also serves it on its own port),
+    advise 9150, learn 9160.
     Raises ValueError for a slot that would run into the next lane's ports.
     """
     if base == 0:

@@ -31,6 +31,8 @@ VERDICT = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 1
 """Seconds from a raw record's arrival to its decision; 15 is the promise."""
 SLACK = (-60.0, -10.0, 0.0, 1.0, 2.0, 5.0, 10.0, 12.0, 13.0, 14.0, 14.5, 15.0)
 """Seconds left to the deadline when the decision was made; below zero is a miss."""
+ADVICE = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 10.0, 13.0, 15.0, 30.0, 60.0, 180.0)
+"""Seconds of one call to a model, or of waiting for a slot; 13 of 15 are left for both."""
 RESTORE = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
 
 Metric = TypeVar("Metric", bound=MetricWrapperBase)
@@ -88,6 +90,27 @@ class BulkHistogram:
 
 
 @dataclass(frozen=True, slots=True)
+class AdviceFamilies:
+    """Of language models. Providers are named, reasons and outcomes are closed sets."""
+
+    requests: Family[Counter]
+    seconds: Family[Histogram]
+    wait_seconds: Family[Histogram]
+    in_flight: Family[Gauge]
+    queue: Family[Gauge]
+    in_hand: Gauge
+    cost_usd: Family[Counter]
+    tokens: Family[Counter]
+    breaker_state: Family[Gauge]
+    reloads: Family[Counter]
+    budget_left_usd: Gauge
+    budget_exceeded: Family[Gauge]
+    usage_dropped: Counter
+    degraded: Family[Counter]
+    verdicts: Family[Counter]
+
+
+@dataclass(frozen=True, slots=True)
 class Metrics:
     """All metrics of one process, on a registry of its own: two of them in one process (tests) do not meet."""
 
@@ -119,6 +142,7 @@ class Metrics:
     http_in_flight_records: Gauge
     record_rows: Family[Counter]
     record_connected: Gauge
+    advice: AdviceFamilies
 
     def text(self) -> bytes:
         """The exposition that Prometheus scrapes."""
@@ -173,6 +197,36 @@ def build(*, process: bool = True) -> Metrics:
         http_in_flight_records=gauge("flux_http_in_flight_records", "Records waiting for Kafka's acknowledgement."),
         record_rows=Family(count("flux_record_rows_total", "Rows written to PostgreSQL.", "table")),
         record_connected=gauge("flux_record_connected", "1 while PostgreSQL answers."),
+        advice=advice_families(registry),
+    )
+
+
+def advice_families(registry: CollectorRegistry) -> AdviceFamilies:
+    def count(name: str, about: str, *labels: str) -> Family[Counter]:
+        return Family(Counter(name, about, labels, registry=registry))
+
+    def gauge(name: str, about: str, *labels: str) -> Family[Gauge]:
+        return Family(Gauge(name, about, labels, registry=registry))
+
+    def spread(name: str, about: str) -> Family[Histogram]:
+        return Family(Histogram(name, about, ("provider",), buckets=ADVICE, registry=registry))
+
+    return AdviceFamilies(
+        requests=count("flux_advice_requests_total", "Providers asked or passed over, by what came of it.", "provider", "outcome"),
+        seconds=spread("flux_advice_seconds", "Time of one call to a model that answered."),
+        wait_seconds=spread("flux_advice_wait_seconds", "Wait for a slot of a server, before the call."),
+        in_flight=gauge("flux_advice_in_flight", "Slots of a server that are taken now.", "provider"),
+        queue=gauge("flux_advice_queue", "Questions that wait for a slot now.", "provider"),
+        in_hand=Gauge("flux_advice_in_hand", "Questions read that have no receipt yet.", registry=registry),
+        cost_usd=count("flux_advice_cost_usd_total", "What calls to models cost, in USD.", "provider"),
+        tokens=count("flux_advice_tokens_total", "Tokens by direction (in, cached, out).", "provider", "direction"),
+        breaker_state=gauge("flux_advice_breaker_state", "1 for the state that a provider's breaker is in.", "provider", "state"),
+        reloads=count("flux_advice_reloads_total", "Times that a server loaded its model again.", "provider"),
+        budget_left_usd=Gauge("flux_advice_budget_left_usd", "Left of the day's budget for paid models.", registry=registry),
+        budget_exceeded=gauge("flux_advice_budget_exceeded", "1 while the hour's or the day's budget has refused a call.", "limit"),
+        usage_dropped=Counter("flux_advice_usage_dropped_total", "Records of usage that were not written.", registry=registry),
+        degraded=count("flux_advice_degraded_total", "Questions that no model answered, by the last reason.", "reason"),
+        verdicts=count("flux_advice_verdicts_total", "Advice that the decide lane weighed.", "status", "reason"),
     )
 
 

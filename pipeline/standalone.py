@@ -17,6 +17,7 @@ from pathlib import Path
 
 from pipeline.broker.embedded import EmbeddedBroker
 from pipeline.broker.topics import apply, check
+from pipeline.config import load_config
 from pipeline.console.live import Lane
 from pipeline.health import LANES, SLOTS, metrics_port
 from pipeline.ports import Ports
@@ -24,7 +25,7 @@ from pipeline.record.postgres import EmbeddedPostgres
 from pipeline.settings import SecurityProtocol, Settings
 from pipeline.supervisor import Spec, State, Supervisor, project_path, worker_command
 
-TURNS = {"api": 0, "intake": 1, "decide": 2, "act": 3, "record": 3}
+TURNS = {"api": 0, "intake": 1, "decide": 2, "act": 3, "advise": 3, "learn": 3, "record": 3}
 """Who stops first: the front door, then each lane after the one that feeds it."""
 STOP_S = 9.0
 METRICS_BASE = 9464
@@ -54,6 +55,12 @@ class Standalone:
         return self.settings.state_dir.absolute() / (f"run-{os.getpid()}" if self.beside else "")
 
     @property
+    def started(self) -> tuple[str, ...]:
+        """The lanes that run here: all, but nobody asks models where none is set up or wanted. Raises pipeline.yaml_lines.FileError."""
+        asks = bool(self.settings.providers) and load_config(self.settings).advice.mode != "off"
+        return tuple(lane for lane in LANES if lane != "advise" or asks)
+
+    @property
     def api_url(self) -> str:
         return f"http://{self.settings.api_host}:{self.settings.api_port}"
 
@@ -74,7 +81,7 @@ class Standalone:
         """All lanes as processes. `environ` is added to what they get."""
         told = {**self.settings.environ(), **project_path(os.environ), "FLUX_STATE_DIR": str(self.settings.state_dir.absolute())}
         told |= {"FLUX_KAFKA_SECURITY_PROTOCOL": self.settings.security_protocol.value, **(environ or {})}
-        specs = [Spec(lane, worker_command(lane), told, TURNS[lane]) for lane in LANES]
+        specs = [Spec(lane, worker_command(lane), told, TURNS[lane]) for lane in self.started]
         self.supervisor = Supervisor(specs, self.folder / "logs")
         self._stack.callback(lambda: self.supervisor.stop(STOP_S))
         self.supervisor.start()
@@ -89,8 +96,10 @@ class Standalone:
         if self.beside:
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def ready(self, lanes: Sequence[str] = LANES) -> bool:
-        return all(self._ready.get(lane) == "" for lane in lanes)
+    def ready(self, lanes: Sequence[str] = ()) -> bool:
+        """Whether these lanes are, or all that were started."""
+        wanted = lanes or tuple(self.supervisor.workers)
+        return bool(wanted) and all(self._ready.get(lane) == "" for lane in wanted)
 
     def lanes(self) -> list[Lane]:
         """Every worker's state, with the reason why it is not ready."""
@@ -143,7 +152,7 @@ class Standalone:
 
     def _ask_all(self, stop: threading.Event) -> None:
         while not stop.wait(0.3):
-            for lane in LANES:
+            for lane in self.supervisor.workers:
                 self._ready[lane] = ask_ready(*self._health_address(lane))
 
     def _health_address(self, lane: str) -> tuple[str, int]:

@@ -53,7 +53,7 @@ def run_lane(lane: str, settings: Settings, stop: threading.Event) -> int:
         return run_api_lane(settings, config, stop)
     with shown(lane, settings) as look:
         try:
-            {"intake": run_intake, "decide": run_decide, "act": run_act_lane, "record": run_record_lane}[lane](settings, config, look, stop)
+            RUN[lane](settings, config, look, stop)
         except FatalEngineError as error:
             LOG.error("only a new process helps", why=str(error))
             return FATAL
@@ -88,7 +88,7 @@ def run_intake(settings: Settings, config: Config, look: Shown, stop: threading.
 
 def run_decide(settings: Settings, config: Config, look: Shown, stop: threading.Event) -> None:
     reference = Reference(settings.brokers, settings.topic_prefix, REFERENCE, client=settings.kafka_client())
-    look.health.waits("reference", "reading topology, runbooks, rules and silences")
+    look.health.waits("reference", "reading topology, runbooks, rules, silences and what was learned")
     if not loaded(reference, stop):
         return
     look.health.has("reference")
@@ -165,6 +165,22 @@ def run_act_lane(settings: Settings, config: Config, look: Shown, stop: threadin
         raise FatalEngineError(str(error)) from error
 
 
+def run_advise_lane(settings: Settings, config: Config, look: Shown, stop: threading.Event) -> None:
+    from pipeline.act.advise_lane import run_advise
+    from pipeline.act.clients import ActFailed
+
+    try:
+        asyncio.run(run_advise(settings, config.advice, look.metrics, look.health, stop))
+    except ActFailed as error:
+        raise FatalEngineError(str(error)) from error
+
+
+def run_learn_lane(settings: Settings, config: Config, look: Shown, stop: threading.Event) -> None:
+    from pipeline.learn.lane import run_learn
+
+    run_learn(settings, stop, look.health, look.metrics)
+
+
 def run_record_lane(settings: Settings, config: Config, look: Shown, stop: threading.Event) -> None:
     from pipeline.record.lane import run_record
     from pipeline.record.settings import LaneFailed, RecordSettings
@@ -197,4 +213,15 @@ def run_record_lane(settings: Settings, config: Config, look: Shown, stop: threa
 def run_api_lane(settings: Settings, config: Config, stop: threading.Event) -> int:
     from pipeline.api.server import run_api
 
-    return run_api(settings, normalize_rules(config), stop)
+    return run_api(settings, config, stop)
+
+
+RUN = {
+    "intake": run_intake,
+    "decide": run_decide,
+    "act": run_act_lane,
+    "advise": run_advise_lane,
+    "learn": run_learn_lane,
+    "record": run_record_lane,
+}
+"""All but the front door, which serves its own health."""

@@ -29,4 +29,5 @@ class Usage(Message):
     took_ms: int = 0
     waited_ms: int = 0
     cached: bool = Field(default=False, description="Answered from our own cache: nothing was asked.")
+    asked: bool = Field(default=True, description="False: nothing was sent, so a settle also gives the hour's analysis back.")
     at: Moment

@@ -19,20 +19,22 @@ class Lane:
     reads_whole: tuple[str, ...] = field(default=())
 
 
-REFERENCE = ("topology", "runbooks", "rules", "silences")
+REFERENCE = ("topology", "runbooks", "rules", "silences", "models")
 LANES = (
     Lane("intake", ("alerts.raw", "intake.state"), ("alerts", "changes", "dead_letters", "intake.state"), transactional=True),
     Lane(
         "decide",
         ("alerts", "receipts", "feedback", "changes", "decide.state"),
-        ("decisions", "incidents.triaged", "effects.delivery", "dead_letters", "decide.state"),
+        ("decisions", "incidents.triaged", "effects.delivery", "effects.advice", "labels", "dead_letters", "decide.state"),
         transactional=True,
         reads_whole=REFERENCE,
     ),
-    Lane("act", ("effects.delivery",), ("receipts",)),
-    Lane("record", ("decisions", "incidents.triaged", "receipts", "dead_letters", "feedback"), ()),
-    Lane("api", ("decisions", "incidents.triaged", "dead_letters"), ("alerts.raw", "feedback"), reads_whole=REFERENCE),
-    Lane("admin", REFERENCE, REFERENCE),
+    Lane("act", ("effects.delivery",), ("receipts", "dead_letters")),
+    Lane("advise", ("effects.advice", "usage"), ("receipts", "dead_letters", "usage", "alerts.raw"), reads_whole=("routing", "models")),
+    Lane("learn", ("labels",), ("models",), reads_whole=("models",)),
+    Lane("record", ("decisions", "incidents.triaged", "receipts", "dead_letters", "feedback", "usage", "labels"), ()),
+    Lane("api", ("decisions", "incidents.triaged", "dead_letters", "usage"), ("alerts.raw", "feedback"), reads_whole=REFERENCE),
+    Lane("admin", (*REFERENCE, "routing"), (*REFERENCE, "routing")),
 )
 
 

@@ -15,6 +15,8 @@ class Lane(StrEnum):
     ACT = "act"
     RECORD = "record"
     API = "api"
+    ADVISE = "advise"
+    LEARN = "learn"
 
 
 def worker(

@@ -1,0 +1,246 @@
+"""The lane of advice on the embedded broker: from questions to receipts, usage and routing rules."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+from pydantic import SecretStr
+
+from agents.advice.config import AdviceConfig
+from pipeline.act.advice_metrics import AdviceMetrics
+from pipeline.act.advise_lane import make_adviser, must_be_wanted, run_advise
+from pipeline.act.lane import Times
+from pipeline.act.live import LiveRules
+from pipeline.act.providers.base import Answer, Ask, Failure
+from pipeline.act.providers.budget import Ledger
+from pipeline.health import Health
+from pipeline.metrics import build
+from pipeline.settings import Settings, SettingsError
+from schemas.advice import AdviceRequest, AdviceTask, AskedAlert, Question
+from schemas.base import Severity, from_ms
+from schemas.effect import Receipt
+from schemas.learning import Snapshot
+from schemas.routing import RoutingRule
+from schemas.usage import Usage
+
+
+def a_request(incident: str = "i1", *, late_in_s: float = 60.0, attempt: int = 1) -> AdviceRequest:
+    now = round(time.time() * 1000)
+    question = Question(
+        task=AdviceTask.TRIAGE,
+        incident_id=incident,
+        rule_severity=Severity.P2,
+        floor=Severity.P2,
+        alerts=[AskedAlert(name="HighErrorRate", service="checkout")],
+    )
+    return AdviceRequest(
+        effect_id=f"{incident}|advice",
+        attempt=attempt,
+        incident_id=incident,
+        domain="production",
+        revision=1,
+        question=question,
+        asked_at=from_ms(now),
+        deadline=from_ms(round(now + min(13_000, late_in_s * 1000))),
+        late_until=from_ms(round(now + late_in_s * 1000)),
+    )
+
+
+class Double:
+    """An adviser that answers when it is let."""
+
+    def __init__(self, observer: AdviceMetrics, rules: LiveRules) -> None:
+        self.observer, self.rules = observer, rules
+        self.asked: list[AdviceRequest] = []
+        self.free = asyncio.Event()
+
+    async def start(self) -> None:
+        """Nothing to warm."""
+
+    async def advise(self, request: AdviceRequest) -> Receipt:
+        self.asked.append(request)
+        await self.free.wait()
+        ask = Ask("triage", "triage@1", "", "", {}, 10, 1.0, incident_id=request.incident_id)
+        self.observer.answered("ollama", ask, Answer("{}", "ollama", "m", tokens_in=7, tokens_out=3, took_s=0.2))
+        if request.incident_id == "nonsense":
+            self.observer.failed("ollama", ask, Failure.INVALID_ANSWER, 0.2)
+        return Receipt(
+            effect_id=request.effect_id,
+            effect="advice",
+            attempt=request.attempt,
+            incident_id=request.incident_id,
+            domain=request.domain,
+            status="failed",
+            detail="a double",
+            at=from_ms(round(time.time() * 1000)),
+            tried=[{"provider": "ollama", "outcome": "timeout"}],
+        )
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+class Rig:
+    def __init__(self, bootstrap: str, prefix: str, **settings: Any) -> None:
+        self.settings = Settings(brokers=bootstrap, topic_prefix=prefix, ollama_url="http://127.0.0.1:1", **settings)
+        self.metrics = build(process=False)
+        self.health = Health(self.metrics, "advise")
+        self.double: Double | None = None
+        self._producer = Producer({"bootstrap.servers": bootstrap, "partitioner": "murmur2_random", "linger.ms": 0, "log_level": 0})
+
+    def make(self, settings: Settings, config: AdviceConfig, rules: LiveRules, ledger: Ledger, observer: AdviceMetrics) -> Double:
+        self.double = Double(observer, rules)
+        self.double.free.set()
+        return self.double
+
+    def put(self, topic: str, value: bytes | None, key: str = "k") -> None:
+        self._producer.produce(f"{self.settings.topic_prefix}{topic}", value, key=key.encode())
+        assert self._producer.flush(10) == 0
+
+    def ask(self, request: AdviceRequest) -> None:
+        self.put("effects.advice", request.to_json(), request.incident_id)
+
+    def read(self, topic: str, count: int, timeout: float = 10) -> list[Any]:
+        consumer = Consumer({"bootstrap.servers": self.settings.brokers, "group.id": "test", "enable.auto.commit": False})
+        name, found = f"{self.settings.topic_prefix}{topic}", list[Any]()
+        try:
+            partitions = consumer.list_topics(name, timeout=5).topics[name].partitions
+            consumer.assign([TopicPartition(name, partition, 0) for partition in partitions])
+            due = time.monotonic() + timeout
+            while len(found) < count and time.monotonic() < due:
+                record = consumer.poll(0.1)
+                if record is not None and record.error() is None:
+                    found.append(record)
+        finally:
+            consumer.close()
+        assert len(found) >= count, f"{len(found)} records on {topic} after {timeout} s"
+        return found
+
+    def shows(self, line: str) -> bool:
+        return line in self.metrics.text().decode()
+
+
+@contextmanager
+def running(rig: Rig, *, make: Callable[..., Any] | None = None, config: AdviceConfig | None = None) -> Iterator[list[BaseException]]:
+    stop, raised = threading.Event(), list[BaseException]()
+
+    def run() -> None:
+        work = run_advise(
+            rig.settings, config or AdviceConfig(), rig.metrics, rig.health, stop, make=make or rig.make, times=Times(drain=0.5)
+        )
+        try:
+            asyncio.run(work)
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run, name="lane")
+    thread.start()
+    try:
+        yield raised
+    finally:
+        stop.set()
+        thread.join(9)
+        assert not thread.is_alive(), "the lane did not leave within 9 s"
+
+
+@pytest.fixture
+def rig(embedded_topics: str, prefix: str) -> Rig:
+    return Rig(embedded_topics, prefix)
+
+
+def test_each_question_gets_one_receipt_by_domain_and_its_usage_is_written(rig: Rig) -> None:
+    with running(rig) as raised:
+        rig.ask(a_request("i1"))
+        rig.ask(a_request("nonsense"))
+        rig.put("effects.advice", b"\xff no question")
+        records = rig.read("receipts", 2)
+        (letter,) = rig.read("dead_letters", 1)
+        usage = [Usage.from_json(record.value()) for record in rig.read("usage", 2)]
+    receipts = {receipt.effect_id: receipt for receipt in (Receipt.from_json(record.value()) for record in records)}
+    assert raised == [] and {record.key() for record in records} == {b"production"}
+    assert receipts["i1|advice"].effect == "advice" and receipts["i1|advice"].detail == "a double"
+    headers = dict(letter.headers())
+    assert headers["stage"] == b"advise" and headers["topic"] == b"effects.advice" and headers["reason"] == b"unreadable"
+    assert {(one.kind, one.provider, one.outcome, one.tokens_in, one.worker) for one in usage} == {
+        ("call", "ollama", "answered", 7, "advise-0"),
+        ("call", "ollama", "invalid_answer", 7, "advise-0"),
+    }
+    assert rig.shows('flux_advice_degraded_total{reason="timeout"} 2.0')
+    assert rig.shows('flux_advice_requests_total{outcome="timeout",provider="ollama"} 2.0')
+    assert rig.shows('flux_advice_tokens_total{direction="out",provider="ollama"} 6.0')
+
+
+def test_rules_prompt_versions_and_calibrations_follow_their_topics_live(rig: Rig) -> None:
+    rule = RoutingRule(rule_id="r2", order=5, providers=["claude"], reason="from the topic")
+    rig.put("routing", rule.to_json(), "r2")
+    configured = AdviceConfig(routes=(RoutingRule(rule_id="r1", order=7, providers=["ollama"], reason="from the file"),))
+    with running(rig, config=configured):
+        wait_for(lambda: rig.double is not None)
+        assert rig.double is not None
+        rules = rig.double.rules
+        assert [one.rule_id for one in rules.routes()] == ["r2", "r1"], "asked before the topic was read"
+        assert rules.active_version(AdviceTask.TRIAGE) is None
+        assert rules.calibrate("ollama/m", "triage@1", {"P1": 1.0}) == {"P1": 1.0}
+        at = from_ms(1_750_000_000_000)
+        rig.put("models", Snapshot(name="prompt/triage", version=3, content={}, at=at).to_json(), "prompt/triage")
+        rig.put("models", Snapshot(name="prompt/nonsense", version=1, content={}, at=at).to_json(), "prompt/nonsense")
+        rig.put("routing", None, "r2")
+        wait_for(lambda: rules.active_version(AdviceTask.TRIAGE) == 3 and [one.rule_id for one in rules.routes()] == ["r1"])
+
+
+def wait_for(true: Callable[[], bool], timeout: float = 10.0) -> None:
+    due = time.monotonic() + timeout
+    while not true():
+        assert time.monotonic() < due, "it did not come to be"
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+def test_leaving_in_the_middle_of_a_question_does_not_lose_it(rig: Rig) -> None:
+    def never(*parts: Any) -> Double:
+        double = rig.make(*parts)
+        double.free.clear()
+        return double
+
+    with running(rig, make=never):
+        rig.ask(a_request("i1"))
+        wait_for(lambda: rig.double is not None and len(rig.double.asked) == 1, 15)
+    with running(rig):
+        (record,) = rig.read("receipts", 1, 15)
+    assert Receipt.from_json(record.value()).effect_id == "i1|advice"
+
+
+def test_kafka_away_is_waited_for_and_leaving_meanwhile_is_quick(prefix: str) -> None:
+    rig = Rig("127.0.0.1:1", prefix)
+    with running(rig) as raised:
+        time.sleep(1.0)
+        assert "rules" in rig.health.missing
+        began = time.monotonic()
+    assert time.monotonic() - began < 6 and raised == []
+
+
+def test_a_worker_with_nobody_to_ask_refuses_to_start_and_says_what_to_set() -> None:
+    with pytest.raises(SettingsError, match="nobody to ask"):
+        must_be_wanted(Settings(), AdviceConfig())
+    with pytest.raises(SettingsError, match="AI_MODE"):
+        must_be_wanted(Settings(ollama_url="http://127.0.0.1:1"), AdviceConfig(mode="off"))
+    must_be_wanted(Settings(anthropic_key=SecretStr("k" * 8)), AdviceConfig())
+
+
+def test_the_real_adviser_is_built_and_answers_that_its_server_is_away(rig: Rig, tmp_path: Path) -> None:
+    with running(rig, make=make_adviser):
+        rig.ask(a_request("i1", late_in_s=4))
+        (record,) = rig.read("receipts", 1, 20)
+        (usage,) = rig.read("usage", 1)
+    receipt = Receipt.from_json(record.value())
+    assert receipt.status == "failed" and receipt.tried[-1].provider == "ollama"
+    assert json.loads(usage.value())["outcome"] == "unreachable"
