@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-
-from pydantic import BaseModel
 
 from agents.notify.routes import router
 from pipeline.config import Config
@@ -13,6 +10,7 @@ from pipeline.decide.alerts import AlertsProcessor, dead_delivery
 from pipeline.decide.effects import Deliveries
 from pipeline.decide.world import Tables, WorldView
 from pipeline.engine.memory import MemoryRunner
+from pipeline.known import NO_TABLES
 from schemas.advice import AdviceRequest
 from schemas.alert import Alert
 from schemas.base import Severity
@@ -32,22 +30,12 @@ class Asked:
     but: str = ""
 
 
-class NoTables:
-    """Reference data where there are none."""
-
-    def table(self, topic: str) -> Mapping[str, BaseModel]:
-        return {}
-
-    def version(self, topic: str) -> int:
-        return 1
-
-
 def asked(alert: Alert, config: Config, now_ms: int, tables: Tables | None = None) -> Asked:
     """The request about a firing alert that nothing came before, with noise let through. Raises NotAsked."""
     every = tuple(Severity)
     advice = config.advice.model_copy(update={"mode": "active", "severities": every})
     noise = config.noise.model_copy(update={"suppression_enabled": False})
-    view = WorldView(noise, router(config.notify), config.notify.backup_for, tables or NoTables(), lambda *_: None, advice)
+    view = WorldView(noise, router(config.notify), config.notify.backup_for, tables or NO_TABLES, lambda *_: None, advice)
     processor = AlertsProcessor(view, Deliveries(config.notify.policy(), dead_delivery, shadow=True))
     runner = MemoryRunner(processor, start_ms=now_ms, before_batch=view.refresh)
     runner.send("alerts", alert.domain, alert.to_json())

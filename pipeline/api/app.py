@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI, Response
 
-from pipeline.api import alerts, page, people, read, silences
+from pipeline.api import advice, alerts, page, people, read, silences
 from pipeline.api.guard import Guard, add_error_answers
 from pipeline.api.parts import Parts
 
@@ -19,6 +19,7 @@ def create_app(parts: Parts) -> FastAPI:
     app.include_router(page.routes(parts))
     app.include_router(read.routes(parts.archive, parts.prefix))
     app.include_router(silences.routes(parts))
+    app.include_router(advice.routes(parts))
     for path in ("/metrics", "/health", "/ready"):
         add_page(app, parts, path)
     add_error_answers(app)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -11,14 +11,37 @@ from agents.normalize import Normalized
 from pipeline.api.body import Budget
 from pipeline.api.publish import Coordinates, Publisher
 from pipeline.api.read import Archive
+from pipeline.config import Config
 from pipeline.health import Health
+from pipeline.known import Known
 from pipeline.metrics import Metrics
+from pipeline.models import ProviderFacts
+from pipeline.settings import Settings
+from schemas.routing import RoutingRule
 from schemas.silence import Silence
 
 
 class Normalize(Protocol):
     def __call__(self, body: bytes, source: str, where: Coordinates) -> Normalized:
         """What intake will make of this raw record."""
+
+
+class AdviceDesk(Protocol):
+    """What is known of language models."""
+
+    @property
+    def settings(self) -> Settings: ...
+
+    @property
+    def config(self) -> Config: ...
+
+    def facts(self) -> Sequence[ProviderFacts]: ...
+
+    def known(self) -> Known:
+        """Reference data and rules as they are now. Blocks for a second. Raises HistoryUnavailable when Kafka does not answer."""
+
+    def written(self) -> Mapping[str, RoutingRule]:
+        """The rules of the topic. Blocks and raises as `known`."""
 
 
 class SilenceReader(Protocol):
@@ -36,6 +59,7 @@ class Parts:
     normalize: Normalize
     archive: Archive
     silences: SilenceReader
+    advice: AdviceDesk
     metrics: Metrics
     health: Health
     prefix: str = "flux."

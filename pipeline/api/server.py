@@ -14,12 +14,14 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from agents.normalize import Normalized, NormalizeRules, normalize
+from pipeline.api.advice_desk import AdviceOnTopics
 from pipeline.api.app import create_app
 from pipeline.api.guard import is_loopback
 from pipeline.api.parts import Normalize, Parts
 from pipeline.api.publish import Coordinates, KafkaPublisher
 from pipeline.api.read import Archive
 from pipeline.api.silences import SilencesOnTopic
+from pipeline.config import Config
 from pipeline.health import Health
 from pipeline.history.choose import choose_history, history_cluster
 from pipeline.metrics import Metrics, build
@@ -167,7 +169,7 @@ def as_intake_does(rules: NormalizeRules) -> Normalize:
     return read
 
 
-def build_api(settings: Settings, rules: NormalizeRules, stop: threading.Event, metrics: Metrics | None = None) -> ApiServer:
+def build_api(settings: Settings, config: Config, stop: threading.Event, metrics: Metrics | None = None) -> ApiServer:
     """An api worker from settings. Nothing must answer yet: it starts, and says 503, while Kafka is away."""
     metrics = metrics or build()
     kafka = settings.kafka_client()
@@ -177,9 +179,10 @@ def build_api(settings: Settings, rules: NormalizeRules, stop: threading.Event, 
     postgres_url = None if settings.postgres_url is None else reveal(settings.postgres_url)
     parts = Parts(
         publisher=publisher,
-        normalize=as_intake_does(rules),
+        normalize=as_intake_does(config.normalize_rules()),
         archive=Archive(partial(choose_history, kafka, settings.topic_prefix, postgres_url, history_cluster(settings))),
         silences=SilencesOnTopic(kafka, settings.topic_prefix),
+        advice=AdviceOnTopics(settings, config),
         metrics=metrics,
         health=health,
         prefix=settings.topic_prefix,
@@ -189,6 +192,6 @@ def build_api(settings: Settings, rules: NormalizeRules, stop: threading.Event, 
     return ApiServer(parts, publisher, settings.api_host, settings.api_port, stop)
 
 
-def run_api(settings: Settings, rules: NormalizeRules, stop: threading.Event, metrics: Metrics | None = None) -> int:
+def run_api(settings: Settings, config: Config, stop: threading.Event, metrics: Metrics | None = None) -> int:
     """Run the worker in this thread until `stop` is set, then finish what runs (within 9 s); returns the exit code."""
-    return build_api(settings, rules, stop, metrics).run()
+    return build_api(settings, config, stop, metrics).run()

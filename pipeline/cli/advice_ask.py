@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from agents.advice.route import Route
     from agents.advice.weigh import Weighed
     from pipeline.act.providers.base import Answer, Ask, Provider
-    from pipeline.cli.advice_question import Known
+    from pipeline.known import Known
     from pipeline.routing import DryRun
     from pipeline.settings import Settings
     from schemas.advice import AdviceRequest, Question

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.cli.common import Exit, Refusal, now
 
 if TYPE_CHECKING:
-    from pipeline.cli.advice_question import Known
+    from pipeline.known import Known
     from schemas.advice import AdviceRequest, AdviceTask, AskedAlert, Question, ServiceCard
     from schemas.decision import Decision
     from schemas.incident import Incident

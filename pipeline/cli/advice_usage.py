@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import typer
@@ -12,36 +10,7 @@ import typer
 from pipeline.cli.common import BROKER, JSON, load_settings, now, print_json, print_table, read_config
 
 if TYPE_CHECKING:
-    from agents.advice.config import AdviceConfig
-    from pipeline.history.base import History
     from pipeline.history.usage import Spent
-    from pipeline.settings import Settings
-
-
-@dataclass(frozen=True)
-class Budget:
-    """Of paid providers: USD today (UTC), calls this hour, and what the configuration allows of both."""
-
-    spent_usd: float
-    reserved_usd: float
-    limit_usd: float
-    paid_calls_this_hour: int
-    limit_per_hour: int
-
-    @property
-    def left_usd(self) -> float:
-        return max(0.0, self.limit_usd - self.spent_usd)
-
-    @property
-    def left_this_hour(self) -> int:
-        return max(0, self.limit_per_hour - self.paid_calls_this_hour)
-
-    def __str__(self) -> str:
-        waiting = f" (${self.reserved_usd:.4f} of it of calls that have not reported their end)" if self.reserved_usd else ""
-        return (
-            f"Today (UTC) ${self.spent_usd:.4f}{waiting} of ${self.limit_usd:.2f}, ${self.left_usd:.4f} left; "
-            f"this hour {self.paid_calls_this_hour} of {self.limit_per_hour} calls to paid providers."
-        )
 
 
 def usage(
@@ -56,6 +25,7 @@ def usage(
       fluxai advice usage --days 7
     """
     from pipeline.cli.incidents import history
+    from pipeline.spending import budget_now, midnight
 
     settings = load_settings(brokers=broker)
     config = read_config(settings).advice
@@ -63,7 +33,7 @@ def usage(
         rows = source.usage_since(midnight(now()) - timedelta(days=days - 1))
         budget = budget_now(source, settings, config, now())
     if json:
-        print_json({"days": [row._asdict() for row in rows], "budget": budget.__dict__ | {"left_usd": budget.left_usd}})
+        print_json({"days": [row._asdict() for row in rows], "budget": budget.to_json()})
         return
     print_table(
         ("day", "provider", "model", "calls", "failed", "denied", "cached", "tokens in", "of cache", "out", "mean ms", "usd"),
@@ -88,27 +58,3 @@ def cells(row: Spent) -> tuple[object, ...]:
         row.took_ms // asked,
         f"{row.cost_usd:.6f}",
     )
-
-
-def budget_now(source: History, settings: Settings, config: AdviceConfig, moment: datetime) -> Budget:
-    """Raises HistoryUnavailable."""
-    from pipeline.models import provider_facts
-
-    paid = {one.name for one in provider_facts(settings, config) if one.paid}
-    today = of_paid(source.usage_since(midnight(moment)), paid)
-    hour = of_paid(source.usage_since(moment.replace(minute=0, second=0, microsecond=0)), paid)
-    return Budget(
-        sum(row.cost_usd for row in today),
-        sum(row.reserved_usd for row in today),
-        config.budget,
-        sum(row.calls - row.cached for row in hour),
-        config.analyses_per_hour,
-    )
-
-
-def of_paid(rows: Iterable[Spent], paid: set[str]) -> list[Spent]:
-    return [row for row in rows if row.provider in paid]
-
-
-def midnight(moment: datetime) -> datetime:
-    return moment.replace(hour=0, minute=0, second=0, microsecond=0)

@@ -107,10 +107,10 @@ def state(one: ProviderFacts, config: AdviceConfig) -> str:
 
 
 def budget_line(settings: Settings, config: AdviceConfig) -> str:
-    from pipeline.cli.advice_usage import budget_now
     from pipeline.history.base import HistoryUnavailable
     from pipeline.history.choose import choose_history, history_cluster
     from pipeline.settings import reveal
+    from pipeline.spending import budget_now
 
     if "brokers" not in settings.model_fields_set and settings.postgres_url is None:
         return f"Budget ${config.budget:.2f} a day, {config.analyses_per_hour} calls an hour; what is spent is known where Kafka is named."

@@ -13,7 +13,7 @@ from pipeline.api.server import as_intake_does
 from pipeline.health import Health
 from pipeline.history.choose import Choice
 from pipeline.metrics import build
-from tests.api.fakes import NOW, Door, FakeHistory, FakeKafka
+from tests.api.fakes import NOW, Door, FakeDesk, FakeHistory, FakeKafka
 
 
 @pytest.fixture
@@ -35,6 +35,7 @@ def parts(broker: FakeKafka, history: FakeHistory) -> Iterator[Parts]:
         normalize=as_intake_does(NormalizeRules()),
         archive=archive,
         silences=broker,
+        advice=FakeDesk(broker),
         metrics=metrics,
         health=Health(metrics, "api"),
         now=lambda: NOW,

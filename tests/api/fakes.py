@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import httpx
@@ -11,8 +12,14 @@ import httpx
 from pipeline.api.app import create_app
 from pipeline.api.parts import Parts
 from pipeline.api.publish import Coordinates
+from pipeline.config import Config
 from pipeline.engine.processor import Headers
 from pipeline.history.base import HistoryUnavailable
+from pipeline.history.usage import Spent
+from pipeline.known import Known, Tables, known_from
+from pipeline.models import ProviderFacts, provider_facts
+from pipeline.settings import Settings
+from schemas.routing import RoutingRule
 from schemas.silence import Silence
 
 NOW = 1_764_000_000_000
@@ -50,12 +57,32 @@ class FakeKafka:
         return [Silence.from_json(value) for value in latest.values() if value]
 
 
+class FakeDesk:
+    """Rules that were sent are in force; one provider is set up unless `settings` is changed."""
+
+    def __init__(self, kafka: FakeKafka) -> None:
+        self.kafka = kafka
+        self.settings = Settings.model_validate({"ollama_url": "http://me:secret@127.0.0.1:11434"})
+        self.config = Config()
+
+    def facts(self) -> Sequence[ProviderFacts]:
+        return provider_facts(self.settings, self.config.advice)
+
+    def written(self) -> dict[str, RoutingRule]:
+        latest = {(one.key or b"").decode(): one.value for one in self.kafka.sent if one.topic == "routing"}
+        return {key: RoutingRule.from_json(value) for key, value in latest.items() if value}
+
+    def known(self) -> Known:
+        return known_from(self.settings, self.config, Tables({"routing": self.written()}))
+
+
 class FakeHistory:
     source = "a dictionary"
 
     def __init__(self) -> None:
         self.known: dict[str, Any] = {}
         self.answers: list[Any] = []
+        self.spent: list[Spent] = []
         self.away = False
 
     def incident(self, incident_id: str) -> Any:
@@ -74,6 +101,11 @@ class FakeHistory:
 
     def advice_of(self, incident_id: str) -> list[Any]:
         return self.answers
+
+    def usage_since(self, moment: datetime) -> list[Spent]:
+        if self.away:
+            raise HistoryUnavailable("it is away")
+        return self.spent
 
     def decision(self, alert_id: str) -> Any:
         return None
@@ -98,6 +130,9 @@ class Door:
 
     def post(self, path: str, **more: Any) -> httpx.Response:
         return self.request("POST", path, **more)
+
+    def put(self, path: str, **more: Any) -> httpx.Response:
+        return self.request("PUT", path, **more)
 
     def delete(self, path: str, **more: Any) -> httpx.Response:
         return self.request("DELETE", path, **more)

@@ -18,6 +18,7 @@ from pipeline.api.body import read_body
 from pipeline.api.publish import KafkaPublisher
 from pipeline.api.server import ApiServer, build_api
 from pipeline.cli.kafka import Reader
+from pipeline.config import Config
 from pipeline.metrics import build
 from pipeline.settings import Settings
 
@@ -25,7 +26,7 @@ from pipeline.settings import Settings
 @contextmanager
 def running(brokers: str, prefix: str) -> Iterator[tuple[ApiServer, threading.Event, list[int]]]:
     stop, code = threading.Event(), list[int]()
-    api = build_api(Settings(brokers=brokers, topic_prefix=prefix, api_port=0, embedded_broker=True), NormalizeRules(), stop)
+    api = build_api(Settings(brokers=brokers, topic_prefix=prefix, api_port=0, embedded_broker=True), Config(), stop)
     thread = threading.Thread(target=lambda: code.append(api.run()))
     thread.start()
     try:
@@ -92,7 +93,7 @@ def test_an_address_that_is_taken_ends_the_worker_with_a_code(embedded_topics: s
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         settings = Settings(brokers=embedded_topics, topic_prefix=prefix, api_port=taken.getsockname()[1])
-        assert build_api(settings, NormalizeRules(), threading.Event()).run() == module.EXIT_CANNOT_LISTEN
+        assert build_api(settings, Config(), threading.Event()).run() == module.EXIT_CANNOT_LISTEN
 
 
 def test_a_kafka_that_is_away_is_named_as_the_reason(prefix: str) -> None:

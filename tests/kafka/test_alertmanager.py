@@ -17,11 +17,11 @@ from typing import Any
 import httpx
 import pytest
 
-from agents.normalize import NormalizeRules
 from pipeline.api.server import ApiServer, build_api
 from pipeline.broker import topics
 from pipeline.broker.jars import missing_tools
 from pipeline.broker.local import LocalKafka
+from pipeline.config import Config
 from pipeline.engine.processor import Record
 from pipeline.history.base import HistoryUnavailable
 from pipeline.history.reading import TopicReader
@@ -161,7 +161,7 @@ def house() -> Iterator[House]:
 
 def serve(stack: ExitStack, settings: Settings) -> ApiServer:
     stop = threading.Event()
-    api = build_api(settings, NormalizeRules(), stop)
+    api = build_api(settings, Config(), stop)
     thread = threading.Thread(target=api.run)
     thread.start()
     stack.callback(thread.join, 15)

@@ -18,6 +18,7 @@ from agents.normalize import NormalizeRules
 from pipeline.api.publish import Coordinates
 from pipeline.api.server import as_intake_does, build_api
 from pipeline.broker import topics
+from pipeline.config import Config
 from pipeline.history.reading import TopicReader
 from pipeline.settings import Settings
 from pipeline.supervisor import project_path
@@ -54,7 +55,7 @@ def test_an_alert_that_kcat_produces_is_a_raw_record_that_intake_reads(kafka: st
 def test_what_the_front_door_took_is_what_kcat_reads(kafka: str, prefix: str) -> None:
     topics.apply(kafka, prefix, names=["alerts.raw"])
     stop = threading.Event()
-    api = build_api(Settings(brokers=kafka, topic_prefix=prefix, api_port=0), NormalizeRules(), stop)
+    api = build_api(Settings(brokers=kafka, topic_prefix=prefix, api_port=0), Config(), stop)
     thread = threading.Thread(target=api.run)
     thread.start()
     try:
