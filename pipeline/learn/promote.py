@@ -11,10 +11,10 @@ from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from math import log
+from math import inf, log, sqrt
 from typing import Any, NamedTuple
 
-from agents.calibrate import LEAST
+from agents.calibrate import LEAST, Outcome, nll
 from agents.learned import CLASSES, DOUBT_PRIOR, Classifier, likeliest
 from pipeline.learn.measure import Judged, Scores, scores
 from pipeline.learn.trainer import RunbookTrainer, SeverityTrainer
@@ -106,14 +106,14 @@ class SeverityLearner:
         against = f"version {self.in_use.version}" if self.in_use is not None and self.classifier is not None else "the rules"
         if len(rows) < self._gate.least:
             return Verdict(False, f"{len(rows)} labels that neither had learned; {self._gate.least} are needed", {}, {}, against)
-        ours = scores([judged(row.stated, row) for row in rows])
+        ours = [judged(row.stated, row) for row in rows]
         if self.classifier is not None:
-            theirs = scores([judged(self.classifier.probabilities(row.label.features), row) for row in rows])
+            theirs = [judged(self.classifier.probabilities(row.label.features), row) for row in rows]
         else:
-            theirs = scores([Judged(row.label.rule_severity.value, truth(row), row.rules) for row in rows])
+            theirs = [Judged(row.label.rule_severity.value, truth(row), row.rules) for row in rows]
         worse = worse_in(ours, theirs)
         reason = f"not better than {against}: {worse}" if worse else f"better than {against} on {len(rows)} labels"
-        return Verdict(not worse, reason, figures(ours), figures(theirs), against)
+        return Verdict(not worse, reason, figures(scores(ours)), figures(scores(theirs)), against)
 
     def candidate(self, verdict: Verdict, by: str = "flux") -> Snapshot:
         """Raises ValueError before the first label."""
@@ -129,7 +129,8 @@ class Doubted(NamedTuple):
 
 
 class RunbookLearner:
-    """The same for runbooks. Its measure is simpler: log-loss lower and Brier not higher. Opponent of the first is a constant doubt."""
+    """The same for runbooks. Its measure is simpler: log-loss lower by more than chance, Brier not higher. The first one's opponent is a
+    constant doubt."""
 
     name = RUNBOOK
 
@@ -162,21 +163,18 @@ class RunbookLearner:
         against = f"version {since}" if classifier is not None else "doubting all alike"
         if len(rows) < self._gate.least:
             return Verdict(False, f"{len(rows)} labels that neither had learned; {self._gate.least} are needed", {}, {}, against)
-        ours = doubts([(row.stated, not row.label.right) for row in rows])
-        theirs = doubts(
-            [
-                (
-                    classifier.runbook_wrong(row.label.features, row.label.runbook_id or "") if classifier else DOUBT_PRIOR,
-                    not row.label.right,
-                )
-                for row in rows
-            ]
-        )
-        better = ours["log_loss"] < theirs["log_loss"] and ours["brier"] <= theirs["brier"]
+        ours = [(row.stated, not row.label.right) for row in rows]
+        theirs = [
+            (classifier.runbook_wrong(row.label.features, row.label.runbook_id or "") if classifier else DOUBT_PRIOR, not row.label.right)
+            for row in rows
+        ]
+        mine, other = doubts(ours), doubts(theirs)
+        gain, error = mean_and_error([surprise(one) - surprise(two) for one, two in zip(theirs, ours, strict=True)])
+        better = gain > error and mine["brier"] <= other["brier"]
         reason = (
-            f"{'better than' if better else 'not better than'} {against}: log-loss {ours['log_loss']:.3f} against {theirs['log_loss']:.3f}"
+            f"{'better than' if better else 'not better than'} {against}: log-loss {mine['log_loss']:.3f} against {other['log_loss']:.3f}"
         )
-        return Verdict(better, reason, ours, theirs, against)
+        return Verdict(better, reason, mine, other, against)
 
     def candidate(self, verdict: Verdict, by: str = "flux") -> Snapshot:
         if not self.window:
@@ -229,16 +227,34 @@ def judged(stated: Mapping[str, float], row: Taught) -> Judged:
     return Judged(likeliest(stated).value, truth(row), stated)
 
 
-def worse_in(ours: Scores, theirs: Scores) -> str:
-    """Why a candidate is not better; empty when it is. Equal is not better."""
+def worse_in(ours: Sequence[Judged], theirs: Sequence[Judged]) -> str:
+    """Why a candidate is not better than its opponent on the same labels; empty when it is.
+
+    Its log-loss must be lower by more than the standard error of the difference: candidates are compared often, and chance would
+    promote one of them sooner or later. Neither its cost nor its under-triage may be higher at all.
+    """
+    mine, other = scores(ours), scores(theirs)
+    gain, error = mean_and_error([log_loss(one) - log_loss(two) for one, two in zip(theirs, ours, strict=True)])
     faults = []
-    if not (ours.log_loss is not None and theirs.log_loss is not None and ours.log_loss < theirs.log_loss):
-        faults.append(f"log-loss {shown(ours.log_loss)} is not below {shown(theirs.log_loss)}")
-    if ours.cost > theirs.cost:
-        faults.append(f"mean square of levels missed {shown(ours.cost)} is above {shown(theirs.cost)}")
-    if (ours.under_triage or 0.0) > (theirs.under_triage or 0.0):
-        faults.append(f"under-triage {shown(ours.under_triage)} is above {shown(theirs.under_triage)}")
+    if gain <= error:
+        faults.append(f"log-loss {shown(mine.log_loss)} is not below {shown(other.log_loss)} by more than chance ({error:.3f})")
+    if mine.cost > other.cost:
+        faults.append(f"mean square of levels missed {shown(mine.cost)} is above {shown(other.cost)}")
+    if (mine.under_triage or 0.0) > (other.under_triage or 0.0):
+        faults.append(f"under-triage {shown(mine.under_triage)} is above {shown(other.under_triage)}")
     return "; ".join(faults)
+
+
+def log_loss(row: Judged) -> float:
+    return nll([Outcome(row.stated, row.truth)])
+
+
+def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and its standard error; of one value that is unknown, so it is without bound."""
+    mean = sum(values) / len(values)
+    if len(values) < 2:
+        return mean, inf
+    return mean, sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1) / len(values))
 
 
 def shown(value: float | None) -> str:
@@ -253,13 +269,17 @@ def figures(found: Scores) -> dict[str, float]:
     }
 
 
+def surprise(row: tuple[float, bool]) -> float:
+    """Log-loss of (probability of wrong, whether it was)."""
+    said, wrong = min(max(row[0], LEAST), 1 - LEAST), row[1]
+    return -log(said if wrong else 1 - said)
+
+
 def doubts(rows: Sequence[tuple[float, bool]]) -> dict[str, float]:
-    """Log-loss and Brier of (probability of wrong, whether it was)."""
-    held = [(min(max(said, LEAST), 1 - LEAST), wrong) for said, wrong in rows]
     return {
-        "n": float(len(held)),
-        "log_loss": round(-sum(log(said if wrong else 1 - said) for said, wrong in held) / len(held), 6),
-        "brier": round(sum((said - wrong) ** 2 for said, wrong in held) / len(held), 6),
+        "n": float(len(rows)),
+        "log_loss": round(sum(map(surprise, rows)) / len(rows), 6),
+        "brier": round(sum((said - wrong) ** 2 for said, wrong in rows) / len(rows), 6),
     }
 
 
