@@ -33,7 +33,12 @@ LANES = (
     Lane("advise", ("effects.advice", "usage"), ("receipts", "dead_letters", "usage", "alerts.raw"), reads_whole=("routing", "models")),
     Lane("learn", ("labels",), ("models",), reads_whole=("models",)),
     Lane("record", ("decisions", "incidents.triaged", "receipts", "dead_letters", "feedback", "usage", "labels"), ()),
-    Lane("api", ("decisions", "incidents.triaged", "dead_letters", "usage"), ("alerts.raw", "feedback"), reads_whole=REFERENCE),
+    Lane(
+        "api",
+        ("decisions", "incidents.triaged", "receipts", "dead_letters", "usage"),
+        ("alerts.raw", "feedback", "silences", "routing"),
+        reads_whole=(*REFERENCE, "routing"),
+    ),
     Lane("admin", (*REFERENCE, "routing"), (*REFERENCE, "routing")),
 )
 
