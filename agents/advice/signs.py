@@ -47,6 +47,8 @@ NAMED = {
     "{NEAR}": r"[^.!?\n。！？।؟]{0,16}?",
     "{P}": r"p ?[0-5]\b",
     "{LEVEL}": LEVEL,
+    "{FREE}": r"(?=[ \"'`]{0,2}(?:$|[.,;:!?)\]}\n|/-]|(?:for|as|in|and|or|instead|always|now|only|not?|on|regardless|because|immediately|here|severity|priority"
+    r"|noise|alerts?|incidents?|events?|right|at|to|even|whatever|since|please|without|until|but|then|so|with|per|from|by)\b))",
     "{RANK}": RANK,
     "{HARMLESS}": HARMLESS,
     "{THING}": r"(?:alerts?|incidents?|pages?|paging|notifications?|alarms?|events?)",
