@@ -31,7 +31,7 @@ from schemas.effect import Receipt
 from schemas.routing import RoutingRule
 
 LOG = structlog.get_logger("advise")
-CALL_ENDS_S, LINE_ENDS_S = 0.4, 0.15
+CALL_ENDS_S, LINE_ENDS_S = 0.6, 0.3
 """Before the deadline: calls end first, so that whoever waits behind them knows what became of them; then the receipt has to travel."""
 MOST_IN_HAND = 4096
 """Requests at once, each of some 20 kB: 80 MB. P1 may be a quarter more."""

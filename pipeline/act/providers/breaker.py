@@ -33,9 +33,9 @@ class BreakerState(StrEnum):
 
 
 class Breaker(Wrapping):
-    """Opens when, of the last `window` calls within `age_s`, at least `least` failed and they are `share` of all; or at least `least` were
-    slow (took `slow_share` of the time they were given) and they are `slow_calls` of all. A call that was given less than `fair_s` tells
-    nothing by not ending in it.
+    """Opens when `in_a_row` calls failed one after the other; when, of the last `window` calls within `age_s`, at least `least` failed and
+    they are `share` of all; or when at least `least` were slow (took `slow_share` of the time they were given) and they are `slow_calls` of
+    all. A call that was given less than `fair_s` tells nothing by not ending in it.
 
     Open for `open_s`, twice as long after each probe that fails, at most `most_open_s`; for `long_open_s` where a person must act.
     """
@@ -49,11 +49,12 @@ class Breaker(Wrapping):
         window: int = 20,
         age_s: float = 60.0,
         least: int = 3,
+        in_a_row: int = 4,
         share: float = 0.5,
         slow_share: float = 0.9,
         slow_calls: float = 0.8,
         fair_s: float = 1.0,
-        open_s: float = 10.0,
+        open_s: float = 5.0,
         most_open_s: float = 60.0,
         long_open_s: float = 120.0,
         p1_probes_after_s: float = 30.0,
@@ -61,7 +62,7 @@ class Breaker(Wrapping):
         super().__init__(inner)
         self._clock, self._watchers = clock, [changed]
         self._calls: deque[tuple[float, bool, bool]] = deque(maxlen=window)
-        self._age_s, self._least, self._share = age_s, least, share
+        self._age_s, self._least, self._in_a_row, self._share = age_s, least, in_a_row, share
         self._slow_share, self._slow_calls, self._fair_s = slow_share, slow_calls, fair_s
         self._open_s, self._most_open_s, self._long_open_s = open_s, most_open_s, long_open_s
         self._p1_probes_after_s = p1_probes_after_s
@@ -143,8 +144,10 @@ class Breaker(Wrapping):
             count = sum(failed for _, failed, _ in recent)
             if probe:
                 self._open(min(self._most_open_s, self._open_s * 2.0**self._opened), error.what)
+            elif self._row() >= self._in_a_row:
+                self._open(self._open_s, f"its last {self._row()} calls failed, the newest one: {error.what}")
             elif count >= self._least and count >= self._share * len(recent):
-                self._open(self._open_s, f"{count} of its last {len(recent)} calls failed, the last one: {error.what}")
+                self._open(self._open_s, f"{count} of its last {len(recent)} calls failed, the newest one: {error.what}")
         elif error.failure in (Failure.REFUSED, Failure.INVALID_ANSWER) and probe:
             self._close()  # it answers, if only to say no
 
@@ -181,6 +184,10 @@ class Breaker(Wrapping):
 
     def _note(self, *, failed: bool, slow: bool) -> None:
         self._calls.append((self._clock(), failed, slow))
+
+    def _row(self) -> int:
+        """How many of the newest calls failed one after the other."""
+        return next((at for at, (_, failed, _) in enumerate(reversed(self._calls)) if not failed), len(self._calls))
 
     def _recent(self) -> list[tuple[float, bool, bool]]:
         since = self._clock() - self._age_s
