@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from agents.advice.view import defanged
 from benchmarks.planted import DIGITS, HEX, LOWER, UPPER, luhn, pick
 
 Wrap = Callable[[str, random.Random], str]
@@ -39,6 +40,7 @@ CONTEXTS: dict[str, Wrap] = {
     "table": lambda text, _: f"| step | output |\n|---|---|\n| 1 | {text} |\n| 2 | ok |",
     "multi_line": lambda text, _: f"Exit code 1\n---\n{text}\n---\nlast 20 lines shown",
     "bullet": lambda text, _: f"Details:\n  * {text}\n  * see runbook",
+    "harmless_links": lambda text, _: defanged(f"see {text} for more"),
     "crlf": lambda text, _: f"Exit code 1\r\n{text}\r\nnext",
 }
 ALL_SERVICES = "checkout orders payments search-api user-service inventory edge-gateway ledger notifications batch-report"

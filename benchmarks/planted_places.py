@@ -227,7 +227,8 @@ def sql(rng: random.Random) -> Planted:
 
 
 ALL_NAMES = """password passwd pwd db_password DB_PASSWORD dbPassword spring.datasource.password userPassword secret client_secret
-clientSecret api_key apiKey API_KEY api-key access_key secretAccessKey aws_secret_access_key private_key token auth_token authToken access_token
+clientSecret api_key apiKey API_KEY api-key access_key secretAccessKey aws_secret_access_key private_key token auth_token authToken
+access_token
 refresh_token id_token accessToken credential credentials passphrase encryption_key signing-key SLACK_BOT_TOKEN STRIPE_SECRET_KEY
 REDIS_PASSWORD session_token secret_key_base webhook_secret master_key psk ssh_passphrase"""
 NAMES = ALL_NAMES.split()

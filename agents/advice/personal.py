@@ -49,6 +49,8 @@ MAC = re.compile(
 )
 MAC_HINT = re.compile(r"[0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}[:-]|[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.")
 IPV4 = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?![0-9]|\.[0-9]|[A-Za-z_])")
+FILE_VERSION = re.compile(r"[.-][A-Za-z]")
+"""After the four numbers of a version in the name of a file: `driver-1.2.3.4.jar`."""
 VERSION = re.compile(r"(?i)(?:version|ver\.?|release|build|driver|firmware|v)[\"'\\]{0,4}[ :=\"'\\]{0,4}\Z")
 IPV6 = re.compile(r"(?<![0-9A-Za-z:.])[0-9A-Fa-f:]{2,39}(?:(?<=:)[0-9.]{7,15})?(?![0-9A-Za-z:])")
 LABEL = r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}"
@@ -175,7 +177,9 @@ def real_ipv4(text: str, start: int, end: int) -> bool:
     """Whether four numbers are an address and no version; a letter before it may be the end of an escaped line."""
     word = text[start:end]
     before = text[start - 1 : start]
-    if before and (before.isdigit() or before == "." or (before == "-" and text[start - 2 : start - 1].isalpha())):
+    if before and (before.isdigit() or before == "."):
+        return False
+    if before == "-" and FILE_VERSION.match(text, end) is not None:
         return False
     if before.isalpha() and not (before in "nrt" and text[start - 2 : start - 1] == "\\"):
         return False

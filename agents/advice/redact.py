@@ -245,6 +245,8 @@ def meant(escape: re.Match[str]) -> str:
     match escape.lastgroup:
         case "letter":
             return LETTERS.get(value.lower(), value)
+        case "defanged":
+            return value
         case "entity":
             return ENTITIES[value.lower()]
         case "decimal":

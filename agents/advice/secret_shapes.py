@@ -90,7 +90,7 @@ CUT_KEY = re.compile(
     | xox[abcdeoprs]- | xapp- | [srp]k_(?:live|test)_ | whsec_ | (?<![A-Za-z0-9])sk- | npm_ | pypi-Ag | (?<![A-Za-z0-9])SG\.
     | (?<![A-Za-z0-9])hf_ | (?<![A-Za-z0-9])hv[sbr]\. | glsa_ | dckr_pat_ | (?<![0-9])[0-9]{8,10}:AA | (?<![A-Za-z0-9_-])eyJ
     | AGE-SECRET-KEY- | do[opr]_v1_ | NR(?:AK|II|RA)- | (?<![A-Za-z0-9])(?:dapi|AC|SK)(?=[0-9a-f]{6,40}+…) | (?<=[A-Za-z0-9_~.-]{3})[0-9]Q~
-    | (?<![A-Za-z0-9_-])[MNO][A-Za-z0-9_-]{22,27}\.(?=[A-Za-z0-9_-]{6}\.) )
+    | (?<![A-Za-z0-9_-])[MNO][A-Za-z0-9_-]{22,27}\.(?=[A-Za-z0-9_-]{0,6}[.…]) )
     [A-Za-z0-9_.+/=-]{0,200}+ …"""
 )
 MARK = re.compile(r"-{4,5} ?(BEGIN|END) [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)? ?-{0,5}")
