@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from agents.advice.grounding import Ground, grounded
+from agents.advice.grounding import Ground, grounded, matcher
 from agents.advice.prompt import SEVERITIES, AnswerField, Template
 from schemas.advice import AdviceTask, Question
 from schemas.base import Severity
@@ -122,7 +122,7 @@ def _checked(question: Question, template: Template, answer: dict[str, Any], pro
         if one.kind == "text":
             texts[one.name] = _prose(ground, one, values[one.name], dropped)
         elif one.kind == "lines":
-            texts[one.name] = [line for line in (_prose(ground, one, line, dropped) for line in values[one.name]) if line]
+            texts[one.name] = _conditions(ground, values[one.name], dropped)
     prose = _as_text(template, texts)
     if not prose and template.task in PROSE:
         raise _Wrong("nothing_left", f"no sentence of the answer holds: {'; '.join(sorted(set(dropped)))}")
@@ -172,6 +172,15 @@ def _text(field: AnswerField, value: Any) -> None:
 def _prose(ground: Ground, field: AnswerField, value: str, dropped: list[str]) -> str:
     kept, why = grounded(ground, value, field.limit)
     dropped += why
+    return kept
+
+
+def _conditions(ground: Ground, lines: list[str], dropped: list[str]) -> list[str]:
+    kept = []
+    for line in lines:
+        condition, why = matcher(ground, line)
+        dropped += why
+        kept += [condition] if condition else []
     return kept
 
 

@@ -9,13 +9,15 @@ calculated: `90 s` is not in a question that says `1.5 min`.
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator
+from importlib import resources
 from typing import Any
 
 from agents.advice import orders
 from agents.advice.disguise import plain
 from agents.advice.prompt import Template
-from agents.advice.untrusted import clean, sentences, suspicious
+from agents.advice.untrusted import clean, is_strong, sentences, suspicious
 from agents.advice.view import told
 from schemas.advice import AdviceTask, Question
 
@@ -26,41 +28,21 @@ PAST = 40
 EDGES = ".,;:!?()[]{}\"'*…~`|"
 _SPLIT = re.compile(r"[\s,;|()\[\]{}\"'=<>]+")
 _NUMBER = re.compile(
-    r"[~<>=+-]{0,2}[$€£]?(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?(?:e[+-]?\d{1,2})?)(%|[a-z]{1,9}(?:/[a-z]{1,6})?|x)?\Z", re.I
+    r"[~<>=+-]{0,2}[$€£]?(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?(?:e[+-]?\d{1,2})?)(%|[a-z]{1,9}(?:/[a-z]{1,6})?)?\Z", re.I | re.A
 )
 _PARTS = re.compile(r"\d+(?:\.\d+)?(?=(?:ms|s|m|h|d)(?:\d|\Z))", re.I)
 _PERCENTILE = re.compile(r"p(\d{2}(?:\.\d)?)\Z", re.I)
-_CLOCK = re.compile(r"\d{1,4}(?:[:/-]\d{1,2}){1,2}(?:[tT ]?\d{1,2}:\d{2}(?::\d{2})?)?[zZ]?\Z")
+_CLOCK = re.compile(r"(?a:\d{1,4}(?:[:/-]\d{1,2}){1,2}(?:[tT ]?\d{1,2}:\d{2}(?::\d{2})?)?[zZ]?)\Z")
 _QUOTED = re.compile(r"\"([^\"]{1,400})\"|`([^`]{1,400})`|(?<!\w)'([^']{1,400})'(?!\w)")
+_MATCHER = re.compile(r"([\w.:/-]{1,64})=\"([^\"\n<>]{1,100})\"\Z")
 _WORD = re.compile(r"[a-z0-9']+")
-_PERCENT_WORDS = ("percent", "per", "pct", "%")
 _SCALES = {"k": 1e3, "m": 1e6, "b": 1e9, "million": 1e6, "thousand": 1e3, "billion": 1e9}
-_WORDS = dict(
-    zip(
-        ["zero", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"],
-        (0, *range(2, 20)),
-        strict=True,
-    )
-) | dict(zip(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety", "hundred", "thousand", "million", "dozen"],
-             (20, 30, 40, 50, 60, 70, 80, 90, 100, 1000, 10**6, 12), strict=True))  # fmt: skip
-_AMOUNTS = frozenset(
-    ["half", "halved", "double", "doubled", "doubling", "twice", "triple", "tripled", "thrice", "quarter", "tenfold", "hundreds", "thousands", "millions", "dozens"]
-)
-ACRONYMS = frozenset(
-    ["A", "I", "C", "F", "API", "APIS", "CPU", "RAM", "HTTP", "HTTPS", "DNS", "TLS", "SSL", "TCP", "UDP", "IP", "IPS", "DB", "SQL", "OOM", "IO", "SLO", "SLA", "VM", "VMS", "OS", "JVM", "GC", "URL", "URLS", "UTC", "ID", "IDS", "KB", "MB", "GB", "TB", "KIB", "MIB", "GIB", "TIB", "QPS", "RPS", "RPC", "GRPC", "JSON", "SSH", "SMTP", "NFS", "LB", "CI", "CD", "PVC", "HDD", "SSD", "UI", "OK", "NOT", "NO", "AND", "OR"]
-)
-PRODUCTS = re.compile(
-    r"(?<![\w.-])(redis|kafka|postgres(?:ql)?|mysql|mariadb|mongo(?:db)?|elasticsearch|opensearch|rabbitmq|kubernetes|nginx|apache|cassandra|etcd|consul"
-    r"|vault|jenkins|grafana|prometheus|aws|azure|gcp|cloudflare|github|gitlab|slack|pagerduty|haproxy|envoy|istio|memcached|zookeeper|docker|terraform"
-    r"|ansible|argo(?:cd)?|dynamodb|aurora|snowflake|clickhouse|influxdb|oracle|windows|linux|ubuntu|debian|okta|stripe|twilio|datadog|splunk|sentry"
-    r"|java|python|node(?:js)?|golang|rust|spark|airflow|flink|ceph|vmware|cisco)(?![\w-])",
-    re.I,
-)
-HYPHENED = frozenset(
-    ["out-of-memory", "read-only", "write-only", "follow-up", "on-call", "long-running", "short-lived", "end-to-end", "real-time", "time-out", "back-end", "front-end", "up-to-date", "one-time", "customer-facing", "user-facing", "in-memory", "log-in", "sign-in", "write-ahead", "round-trip", "start-up", "shut-down", "roll-back", "fail-over", "read-write", "client-side", "server-side", "third-party", "so-called", "single-node", "knock-on", "root-cause", "day-to-day", "per-second", "built-in", "run-time", "two-thirds"]
-)
-PREFIXES = frozenset(["non", "re", "pre", "over", "under", "multi", "high", "low", "long", "short", "slow", "well", "un"])
-SLASHED = frozenset(["and", "or", "read", "write", "cpu", "memory", "i", "o", "n", "a", "in", "out", "http", "https", "tcp", "ip", "client", "server", "input", "output", "start", "stop"])
+_KNOWN = tomllib.loads(resources.files("agents.advice").joinpath("words.toml").read_text("utf-8"))
+_WORDS: dict[str, float] = {word: float(value) for word, value in _KNOWN["numbers"].items()}
+_UNITS: dict[str, str] = {name: unit for unit, names in _KNOWN["units"].items() for name in names}
+_AMOUNTS, ACRONYMS = frozenset(_KNOWN["amounts"]), frozenset(_KNOWN["acronyms"])
+HYPHENED, PREFIXES, SLASHED = frozenset(_KNOWN["hyphened"]), frozenset(_KNOWN["prefixes"]), frozenset(_KNOWN["slashed"])
+PRODUCTS = re.compile(rf"(?<![\w.-])(?:{'|'.join(_KNOWN['products'])})(?![\w-])", re.I)
 
 
 class Ground:
@@ -68,16 +50,19 @@ class Ground:
 
     def __init__(self, question: Question, template: Template) -> None:
         whole = told(question)
-        lines = [*_texts(whole.ours), *_texts(whole.candidates), *_texts(whole.incident)]
+        ours = {key: value for key, value in whole.ours.items() if key != "learned"}  # probabilities are no facts of the incident
+        lines = [*_texts(ours), *_texts(whole.candidates), *_texts(whole.incident)]
         self.task = template.task
         self.timeline = " ".join(plain(line).lower() for line in whole.incident["timeline"])
         self.text = "\n".join(" ".join(plain(line).lower().split()) for line in lines)
         self.words = frozenset(_words(self.text))
         self.numbers: dict[float, set[str]] = {}
+        self.percentiles: set[float] = set()
         for line in self.text.split("\n"):
             self._count(line)
         own = _WORD.findall(self.text)
-        self.shingles = _shingles(_WORD.findall(template.system.lower())) - _shingles(own)
+        rules = template.system.partition("\nExample")[0]  # the examples' names and numbers are no part of a question
+        self.shingles = _shingles(_WORD.findall(rules.lower())) - _shingles(own)
 
     def _count(self, line: str) -> None:
         words = [word for raw in line.split(" ") for word in _pieces(raw)]
@@ -86,15 +71,13 @@ class Ground:
             found = _NUMBER.match(word)
             if found:
                 unit = found[2] or ""
-                percent = unit == "%" or (not unit and following.startswith(_PERCENT_WORDS) and following != "per")
-                kind = "percent" if percent else "alone" if not unit and not following[:1].isalpha() else "counted"
-                self._add(_value(found[1]), kind)
+                self._add(_value(found[1]), _kind(unit, following))
                 if unit in _SCALES:
-                    self._add(_value(found[1]) * _SCALES[unit], kind)
+                    self._add(_value(found[1]) * _SCALES[unit], "counted")
             elif percentile := _PERCENTILE.match(word):
-                self._add(float(percentile[1]), "counted")
+                self.percentiles.add(float(percentile[1]))
             elif word in _WORDS:
-                self._add(float(_WORDS[word]), "counted")
+                self._add(_WORDS[word], "counted")
             else:
                 for part in _PARTS.findall(word):
                     self._add(float(part), "counted")
@@ -116,27 +99,35 @@ class Ground:
             start = self.text.find(wanted, start + 1)
         return False
 
-    def counts(self, digits: str, percent: bool) -> bool:
-        """Whether a number stands in the question, by value."""
+    def counts(self, digits: str, kind: str) -> bool:
+        """Whether a number stands in the question, by value: with this unit, or without any. One without a unit may have any there."""
         value = _value(digits)
-        if percent:
-            same = self.numbers.get(value, set())
-            return bool(same & {"percent", "alone"}) or round(value / 100, 6) in self.numbers or self._rounds(digits, {"percent", "alone"})
-        whole = round(value * 100, 6)
-        if value in self.numbers or (value < 1 and "percent" in self.numbers.get(whole, set())):
+        known = self.numbers.get(value, set())
+        fitting = {kind, "alone"} if kind not in ("alone", "counted") else known
+        if known & fitting or self._rounds(digits, fitting or {"percent", "alone", "counted", *_UNITS.values()}):
             return True
-        return self._rounds(digits, {"percent", "alone", "counted"})
+        if kind == "percent":
+            return bool(self.numbers.get(round(value / 100, 6), set()) & {"alone", "counted"})
+        return kind in ("alone", "counted") and value < 1 and "percent" in self.numbers.get(round(value * 100, 6), set())
 
     def _rounds(self, digits: str, kinds: set[str]) -> bool:
         """Whether a decimal number of the question, rounded, is this one."""
         bare = digits.replace(",", "")
-        if "e" in bare or len(bare.replace(".", "").lstrip("0")) < 2:
+        if "e" in bare.lower() or len(bare.replace(".", "").lstrip("0")) < 2:
             return False
         places = len(bare.partition(".")[2])
         value = float(bare)
         return any(
             kinds & of and known != int(known) and round(known, places) == value for known, of in self.numbers.items() if known < 1e15
         )
+
+
+def _kind(unit: str, following: str) -> str:
+    """What a number counts: a unit, `percent`, `alone` (nothing stands behind it) or `counted` (some word does)."""
+    said = (unit or following).lower()
+    if said in _UNITS:
+        return _UNITS[said]
+    return "counted" if unit or following[:1].isalpha() else "alone"
 
 
 def grounded(ground: Ground, text: str, limit: int) -> tuple[str, list[str]]:
@@ -168,6 +159,16 @@ def grounded(ground: Ground, text: str, limit: int) -> tuple[str, list[str]]:
     return together, why
 
 
+def matcher(ground: Ground, line: str) -> tuple[str, list[str]]:
+    """A condition on a label, `label="value"`, both as the question has them; else ("", why not)."""
+    found = _MATCHER.match(line.strip())
+    if found is None:
+        return "", ["is no condition on a label"]
+    if not (ground.knows(found[1]) and ground.knows(" ".join(found[2].split()))):
+        return "", ["names something that the input does not name"]
+    return (found[0], []) if suspicious(line) is None else ("", ["speaks as an instruction"])
+
+
 def ground_breaks(ground: Ground, together: str) -> bool:
     """Whether sentences that pass alone say something together that none may."""
     return bool(together) and orders.fault(together, ground.task, ground.timeline) is not None
@@ -177,7 +178,8 @@ def fault_of(ground: Ground, sentence: str) -> str | None:
     """Why a sentence may not be said, or None."""
     if orders.MARKUP.search(sentence):
         return "has markup, a link or a mention"
-    if suspicious(sentence) is not None and ground.task is not AdviceTask.NOISE_RULE:
+    sign = suspicious(sentence)
+    if sign is not None and (is_strong(sign) or ground.task is not AdviceTask.NOISE_RULE):
         return "speaks as an instruction"
     fault = orders.fault(sentence, ground.task, ground.timeline)
     if fault is not None:
@@ -224,17 +226,16 @@ def _number_fault(ground: Ground, word: str, following: str) -> str | None:
     missing = "has a number that the input does not have"
     lower = word.lower()
     if lower in _WORDS or lower in _AMOUNTS:
-        return None if ground.knows(lower) or (lower in _WORDS and float(_WORDS[lower]) in ground.numbers) else missing
+        return None if ground.knows(lower) or (lower in _WORDS and _WORDS[lower] in ground.numbers) else missing
     if _CLOCK.match(word):
         return None if ground.knows(word) else missing
     found = _NUMBER.match(word)
     if not found or (found[2] and ground.knows(word) and found[2] != "%"):
         return None
     unit = (found[2] or "").lower()
-    if unit in ("st", "nd", "rd", "th", "s") and ground.counts(found[1], False):
+    if unit == "th" and _value(found[1]) in ground.percentiles:
         return None
-    percent = unit == "%" or (not unit and following in ("percent", "pct", "percentage"))
-    if ground.counts(found[1], percent):
+    if ground.counts(found[1], _kind(unit, following)):
         return None
     if unit in _SCALES and _value(found[1]) * _SCALES[unit] in ground.numbers:
         return None

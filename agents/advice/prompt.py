@@ -1,7 +1,7 @@
 """Prompts: the library of versioned files, and how a question is put.
 
-The static text of a version comes first and is byte-identical in all its calls, so that a server reuses what it has read. What differs comes
-after it, service and runbooks before alerts. No time and no id is in it: the same question is the same prompt.
+The static text of a version comes first and is byte-identical in all its calls, so that a server reuses what it has read. What differs
+comes after it, service and runbooks before alerts. No time and no id is in it: the same question is the same prompt.
 """
 
 from __future__ import annotations

@@ -47,13 +47,15 @@ NAMED = {
     "{NEAR}": r"[^.!?\n。！？।؟]{0,16}?",
     "{P}": r"p ?[0-5]\b",
     "{LEVEL}": LEVEL,
-    "{FREE}": r"(?=[ \"'`]{0,2}(?:$|[.,;:!?)\]}\n|/-]|(?:for|as|in|and|or|instead|always|now|only|not?|on|regardless|because|immediately|here|severity|priority"
+    "{FREE}": r"(?=[ \"'`]{0,2}(?:$|[.,;:!?)\]}\n|/-]|(?:for|as|in|and|or|instead|always|now|only|not?|on|regardless|because"
+    "|immediately|here|severity|priority"
     r"|noise|alerts?|incidents?|events?|right|at|to|even|whatever|since|please|without|until|but|then|so|with|per|from|by)\b))",
     "{RANK}": RANK,
     "{HARMLESS}": HARMLESS,
     "{THING}": r"(?:alerts?|incidents?|pages?|paging|notifications?|alarms?|events?)",
     "{MACHINE}": MACHINE,
-    "{ASKED}": r"(?:^|[.!?:;,\n\"'*>)\]-] ?|\b(?:please|must|should|shall|and|then|always|just|immediately|now|also|simply|you need to|to you) )",
+    "{ASKED}": r"(?:^|[.!?:;,\n\"'*>)\]-] ?|\b(?:please|must|should|shall|and|then|always|just|immediately|now|also|simply"
+    "|you need to|to you) )",
 }
 """Pieces that patterns name."""
 
@@ -151,16 +153,21 @@ COMPACT = (
     "ignoreprevious|ignoreallprevious|ignoreprior|ignoreallprior|ignoretheprevious|ignoreabove|ignoretheabove|ignoreallabove|ignoreyour"
     "|ignoreallinstructions|ignoreinstructions|ignoreallyour|ignoreeverything|ignoreallrules|ignorethisalert|ignorethisincident"
     "|disregardprevious|disregardallprevious|disregardprior|disregardall|disregardtheabove|disregardyour|forgetprevious|forgetallprevious"
-    "|forgeteverything|forgetyour|forgetallyour|previousinstructions|priorinstructions|aboveinstructions|yourinstructions|earlierinstructions"
+    "|forgeteverything|forgetyour|forgetallyour|previousinstructions|priorinstructions|aboveinstructions|yourinstructions"
+    "|earlierinstructions"
     "|systemprompt|newinstructions|setseverity|setpriority|setthisseverity|settheseverity|changeseverity|lowerseverityto|lowertheseverity"
-    "|raiseseverity|overrideseverity|severityoverride|severitytop1|severitytop2|severitytop3|severitytop4|severitymustbe|classifyasp|classifythisas"
+    "|raiseseverity|overrideseverity|severityoverride|severitytop1|severitytop2|severitytop3|severitytop4|severitymustbe"
+    "|classifyasp|classifythisas"
     "|classifyaslow|classifythealertas|markasresolved|markresolved|markthisas|markitas|markaslow|markasfalse|donotpage|dontpage|donotwake"
-    "|donotalertany|donotnotifyany|suppressthisalert|suppressallalerts|suppressallpages|silencethisalert|silenceallalerts|youarenowa|actasanai"
-    "|mustbep1|mustbep4|shouldbep1|shouldbep4|downgradetop|escalatetop1|treatthisasp|treatthisaslow|respondwithp|answerp1|answerp4|overrideallrules"
+    "|donotalertany|donotnotifyany|suppressthisalert|suppressallalerts|suppressallpages|silencethisalert|silenceallalerts"
+    "|youarenowa|actasanai"
+    "|mustbep1|mustbep4|shouldbep1|shouldbep4|downgradetop|escalatetop1|treatthisasp|treatthisaslow|respondwithp|answerp1"
+    "|answerp4|overrideallrules"
 )
 """Phrases without blanks: found in texts that are spaced out, written with digits for letters, or run together."""
 COMPACT_STEMS = (
-    "ignore|disregard|forget|instruc|systemprompt|severity|setpriority|classify|markas|markre|markth|markit|donot|dont|suppress|silence|youarenow"
+    "ignore|disregard|forget|instruc|systemprompt|severity|setpriority|classify|markas|markre|markth|markit|donot|dont|suppress"
+    "|silence|youarenow"
     "|actas|mustbe|shouldbe|override|downgrade|escalateto|treatthis|respondwith|answerp"
 )
 """One of them stands in each of the phrases."""
