@@ -95,6 +95,7 @@ class Adviser:
             for name, stack in stacks.items()
         }
         self._newest: dict[tuple[str, AdviceTask], Held] = {}
+        self._rendering = asyncio.Lock()
         self._in_hand = 0
         self._keepers: set[asyncio.Task[None]] = set()
 
@@ -176,7 +177,7 @@ class Adviser:
         route = choose(self._routes(), question, available=available)
         held.tried += [Tried(provider=name, outcome="passed_over", detail=why) for name, why in route.passed_over.items()]
         chosen = self._template(question.task)
-        ask = self._ask(chosen, question)
+        ask = await self._rendered(chosen, question)
         chain = [self._stations[name] for name in route.providers if name in self._stations]
         if not chain and not held.tried:
             held.tried.append(Tried(provider="none", outcome="passed_over", detail=route.reason))
@@ -285,6 +286,14 @@ class Adviser:
         except KeyError:
             LOG.warning("this version of a prompt is not known here; the marked one is used", task=task.value, version=version)
             return template(task)
+
+    async def _rendered(self, chosen: Template, question: Question) -> Ask:
+        """A storm is rendered one request at a time, so that calls begin meanwhile; a P1 does not wait for that."""
+        if question.rule_severity is Severity.P1:
+            return self._ask(chosen, question)
+        async with self._rendering:
+            await asyncio.sleep(0)
+            return self._ask(chosen, question)
 
     def _ask(self, chosen: Template, question: Question) -> Ask:
         """`timeout_s` is set when the call begins."""
