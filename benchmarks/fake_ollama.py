@@ -117,6 +117,7 @@ class FakeOllama:
         loop = asyncio.get_running_loop()
         while True:
             sock, _ = await loop.sock_accept(listening)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio does so only where the socket knows its protocol
             reader, writer = await asyncio.open_connection(sock=sock, limit=2**20)
             task = asyncio.create_task(self._converse(Line(reader, writer)))
             self._tasks.add(task)

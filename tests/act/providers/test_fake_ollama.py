@@ -64,6 +64,20 @@ def test_a_step_gives_each_slot_a_token_and_takes_as_long_as_the_curve_says() ->
     assert 20 * 0.025 <= together + 0.02 < 20 * 0.025 + 0.02 + NOISE_S
 
 
+def test_the_first_token_is_sent_when_it_is_said() -> None:
+    async def use(fake: FakeOllama, http: httpx.AsyncClient) -> float:
+        times = []
+        for _ in range(6):
+            began = time.monotonic()
+            async with http.stream("POST", "/api/chat", json=request()) as answer:
+                async for _ in answer.aiter_lines():
+                    times.append(time.monotonic() - began)
+                    break
+        return sorted(times)[2]
+
+    assert against(use) < 0.03, "a socket that collects small packets is 40 ms late"
+
+
 def test_the_curve_is_straight_between_its_points_and_goes_on() -> None:
     step = curve({1: 1.0, 3: 2.0, 5: 6.0})
     assert [step(busy) for busy in (0, 1, 2, 3, 4, 5, 6)] == [1.0, 1.0, 1.5, 2.0, 4.0, 6.0, 8.0]
