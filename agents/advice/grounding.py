@@ -21,6 +21,8 @@ from agents.advice.untrusted import clean, is_strong, sentences, suspicious
 from agents.advice.view import told
 from schemas.advice import AdviceTask, Question
 
+RUNBOOK = re.compile(r"\b(?:run|play)books?\b", re.I)
+ID = re.compile(r"\b[A-Za-z0-9]+(?:[-_./][A-Za-z0-9]+)+\b")
 SHINGLE = 6
 """So many words in a row of the prompt's own text are no accident."""
 PAST = 40
@@ -55,6 +57,10 @@ class Ground:
         self.task = template.task
         self.timeline = " ".join(plain(line).lower() for line in whole.incident["timeline"])
         self.text = "\n".join(" ".join(plain(line).lower().split()) for line in lines)
+        card = question.service
+        services = [card.service, *card.depends_on, *card.used_by] if card is not None else []
+        self.names = " ".join([*(f"{one.id} {one.title}" for one in question.candidates), *services]).lower()
+        """Runbooks that may be chosen, and services of ours."""
         self.words = frozenset(_words(self.text))
         self.numbers: dict[float, set[str]] = {}
         self.percentiles: set[float] = set()
@@ -71,7 +77,7 @@ class Ground:
             found = _NUMBER.match(word)
             if found:
                 unit = found[2] or ""
-                self._add(_value(found[1]), _kind(unit, following))
+                self._add(_value(found[1]), "scalar" if len(words) == 1 and not unit else _kind(unit, following))
                 if unit in _SCALES:
                     self._add(_value(found[1]) * _SCALES[unit], "counted")
             elif percentile := _PERCENTILE.match(word):
@@ -103,11 +109,11 @@ class Ground:
         """Whether a number stands in the question, by value: with this unit, or without any. One without a unit may have any there."""
         value = _value(digits)
         known = self.numbers.get(value, set())
-        fitting = {kind, "alone"} if kind not in ("alone", "counted") else known
-        if known & fitting or self._rounds(digits, fitting or {"percent", "alone", "counted", *_UNITS.values()}):
+        fitting = {kind, "scalar"} if kind not in ("alone", "counted") else known
+        if known & fitting or self._rounds(digits, fitting or {"scalar", "alone", "counted", *_UNITS.values()}):
             return True
         if kind == "percent":
-            return bool(self.numbers.get(round(value / 100, 6), set()) & {"alone", "counted"})
+            return bool(self.numbers.get(round(value / 100, 6), set()) & {"scalar", "alone", "counted"})
         return kind in ("alone", "counted") and value < 1 and "percent" in self.numbers.get(round(value * 100, 6), set())
 
     def _rounds(self, digits: str, kinds: set[str]) -> bool:
@@ -123,7 +129,8 @@ class Ground:
 
 
 def _kind(unit: str, following: str) -> str:
-    """What a number counts: a unit, `percent`, `alone` (nothing stands behind it) or `counted` (some word does)."""
+    """What a number counts: a unit, `percent`, `alone` (nothing stands behind it) or `counted` (some word does). Besides, a field that is
+    nothing but a number is `scalar`: its unit is told elsewhere."""
     said = (unit or following).lower()
     if said in _UNITS:
         return _UNITS[said]
@@ -193,6 +200,8 @@ def fault_of(ground: Ground, sentence: str) -> str | None:
         said = " ".join(next(part for part in quoted.groups() if part is not None).split()).strip(EDGES + " ")
         if said and not ground.knows(said):
             return "quotes what the input does not say"
+    if RUNBOOK.search(sentence) and not all(word.lower() in ground.names for word in ID.findall(sentence)):
+        return "names a runbook that is no candidate"
     for product in PRODUCTS.finditer(sentence):
         if product[0].lower() not in ground.text:
             return "names something that the input does not name"
