@@ -23,7 +23,7 @@ def ask_again(
     nobody_named(settings, provider)
     if not labels:
         raise Refusal(Exit.NO, "No labelled incident has an answer by the prompt in use.", "Labels come from: fluxai feedback")
-    known = what_is_known(settings)
+    known = what_is_known(settings, scripted=provider == "scripted")
     in_use = Snapshot(name=f"prompt/{task.value}", version=version, content={}, at=labels[-1].at)
     known = replace(known, snapshots={**known.snapshots, in_use.name: in_use})
     questions = asked_before(settings, task, {label.incident_id for label in labels})

@@ -86,8 +86,10 @@ class LearnLane:
             self._health.turn()
             if self._snapshots.poll():
                 self._follow_snapshots()
-            for message in self._consumer.consume(BATCH, POLL_S):
-                self._hear(message)
+            first = self._consumer.poll(POLL_S)
+            if first is not None:  # what has come with it is there at once; to ask for a batch outright would wait until it is full
+                for message in (first, *self._consumer.consume(BATCH, 0)):
+                    self._hear(message)
             self._tell_lag()
 
     def close(self) -> None:
@@ -110,7 +112,7 @@ class LearnLane:
             self._metrics.failures.of(LANE).inc()
             LOG.error("a label cannot be learned from and is passed over", offset=offset, why=first_line(why))
             return
-        if verdict is not None:
+        if verdict is not None and verdict.candidate:
             LOG.info("candidate compared", offset=offset, better=verdict.better, reason=verdict.reason)
         if made is not None:
             self._publish(made)
@@ -174,7 +176,10 @@ class LearnLane:
 
 
 def publish(settings: Settings, made: Snapshot) -> None:
-    """Put a snapshot on `models`, acknowledged by all replicas. Raises LearnFailed when that does not succeed in 10 s."""
+    """Put a snapshot on `models`, acknowledged by all replicas; perhaps twice, which is the same as once.
+
+    Raises LearnFailed when that does not succeed in 10 s.
+    """
     failed: list[str] = []
 
     def delivered(error: KafkaError | None, _: Any) -> None:
