@@ -31,7 +31,7 @@ class Budget:
     def left_this_hour(self) -> int:
         return max(0, self.limit_per_hour - self.paid_calls_this_hour)
 
-    def to_json(self) -> dict[str, float]:
+    def to_json(self) -> dict[str, int | float]:
         return {**asdict(self), "left_usd": self.left_usd, "left_this_hour": self.left_this_hour}
 
     def __str__(self) -> str:

@@ -110,6 +110,11 @@ class KafkaLedger:
             LOG.warning("a paid call is not settled yet; its reservation counts until it is", usage_id=usage_id)
 
     @property
+    def ready(self) -> bool:
+        """The log is read to its end and can be written: reservations are answered."""
+        return self._reading and self._log.connected
+
+    @property
     def left_usd(self) -> float:
         return self._budget.left_usd(self._now_ms())
 

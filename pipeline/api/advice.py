@@ -42,7 +42,7 @@ class Provider(BaseModel):
 class Providers(BaseModel):
     mode: str
     providers: list[Provider]
-    budget: dict[str, float] | None = Field(default=None, description="Of paid providers; absent where history does not answer")
+    budget: dict[str, int | float] | None = Field(default=None, description="Of paid providers; absent where history does not answer")
 
 
 class NewRule(BaseModel):

@@ -16,7 +16,7 @@ from pipeline.api.answers import Said
 from pipeline.api.body import read_body
 from pipeline.api.parts import Parts
 from pipeline.api.people import IncidentId, say, visible
-from pipeline.history.asked import money, weighed
+from pipeline.history.asked import STATUS_WORDS, money
 from pipeline.history.base import ENDED, HistoryUnavailable
 from schemas.base import Severity
 from schemas.incident import AdviceStatus, Incident, IncidentAdvice
@@ -24,7 +24,7 @@ from schemas.runbook import RunbookMatch
 
 FORM_BYTES = 16_384
 STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}
-table{border-collapse:collapse}td,th{text-align:left;vertical-align:top;padding:.2rem 1rem .2rem 0}form{margin:1rem 0}
+table{border-collapse:collapse}td,th{text-align:left;vertical-align:top;padding:.2rem 1rem .2rem 0}td b{white-space:nowrap}form{margin:1rem 0}
 input,button{font:inherit;padding:.3rem .6rem}p.note{border-left:.3rem solid;padding-left:.7rem}"""
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
@@ -145,8 +145,8 @@ def body(incident: Incident, source: str, note: str) -> str:
             f"<h1>{text(incident.severity.value)} {text(incident.title)}</h1>",
             paragraph(note) if note else "",
             f"<p>{text(incident.summary)}</p>",
-            model_said(incident),
             button(incident.incident_id) if waits and not note else "",
+            model_said(incident),
             table((f"<b>{name}</b>", text(value)) for name, value in facts),
             explained_by(incident),
             *map(runbook, incident.runbooks),
@@ -179,7 +179,7 @@ def model_said(incident: Incident) -> str:
     if advice.severity is not None:
         sure = f", {advice.confidence:.0%} sure" if advice.confidence is not None else ""
         facts.append(("The model says", f"{advice.severity.value}{sure}"))
-    facts.append(("What became of it", weighed(advice)))
+    facts.append(("What became of it", f"{STATUS_WORDS[advice.status]}: {advice.reason.text or advice.reason.code}"))
     if advice.provider:
         facts.append(("Model", f"{advice.provider}/{advice.model}, {advice.prompt}, {advice.took_ms} ms, {money(advice.cost_usd)}"))
     words = "The summary above is a language model's, not a person's." if by_model(advice) else ""

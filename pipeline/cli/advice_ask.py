@@ -12,14 +12,16 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from pipeline.act.providers.wrapping import Wrapping
+from pipeline.cli.advice_ledger import ledger_for
 from pipeline.cli.common import Exit, Refusal, now
-from pipeline.models import SETTINGS_OF
+from pipeline.models import SETTINGS_OF, provider_facts
 
 if TYPE_CHECKING:
     from agents.advice.prompt import Rendered, Template
     from agents.advice.route import Route
     from agents.advice.weigh import Weighed
     from pipeline.act.providers.base import Answer, Ask, Provider
+    from pipeline.act.providers.budget import Ledger
     from pipeline.known import Known
     from pipeline.routing import DryRun
     from pipeline.settings import Settings
@@ -91,29 +93,26 @@ async def answered(settings: Settings, known: Known, request: AdviceRequest, pro
     route = dry_run(rules, question, known.available)
     if not route.route.providers:
         raise nobody(route.route)
-    pairs = {name: listened(stack) for name, stack in stacks_of(settings, known, question).items()}
-    stacks = {name: stack for name, (stack, _) in pairs.items()}
-    estimates = {name: cost(stacks[name], rendered) for name in route.route.providers if name in stacks}
+    paid = any(one.paid and one.name in route.route.providers for one in provider_facts(settings, known.config.advice))
+    async with ledger_for(settings, known.config.advice, paid=paid) as ledger:
+        pairs = {name: listened(stack) for name, stack in stacks_of(settings, known, question, ledger).items()}
+        stacks = {name: stack for name, (stack, _) in pairs.items()}
+        estimates = {name: cost(stacks[name], rendered) for name in route.route.providers if name in stacks}
+        adviser = Adviser(stacks, known.config.advice, routes=lambda: rules, active_version=known.version, calibrate=known.calibrate)
+        timed = within(request, within_s)
+        try:
+            receipt = await adviser.advise(timed)
+        finally:
+            await adviser.close()
+    heard = [ear for _, ear in pairs.values()]
+    return Outcome(timed, route, shape, rendered, estimates, heard, receipt, weighed(question, receipt, known))
+
+
+def within(request: AdviceRequest, seconds: float) -> AdviceRequest:
+    """The request as if it were asked now, to be answered so soon."""
     moment = now()
-    timed = request.model_copy(
-        update={
-            "asked_at": moment,
-            "deadline": moment + timedelta(seconds=within_s),
-            "late_until": moment + timedelta(seconds=within_s + 1),
-        }
-    )
-    adviser = Adviser(
-        stacks,
-        known.config.advice,
-        routes=lambda: rules,
-        active_version=known.version,
-        calibrate=known.calibrate,
-    )
-    try:
-        receipt = await adviser.advise(timed)
-    finally:
-        await adviser.close()
-    return Outcome(timed, route, shape, rendered, estimates, [ear for _, ear in pairs.values()], receipt, weighed(question, receipt, known))
+    deadline = moment + timedelta(seconds=seconds)
+    return request.model_copy(update={"asked_at": moment, "deadline": deadline, "late_until": deadline + timedelta(seconds=1)})
 
 
 def only(provider: str) -> Any:
@@ -122,11 +121,11 @@ def only(provider: str) -> Any:
     return RoutingRule(rule_id="command line", order=0, providers=[provider], reason=f"--provider {provider}")
 
 
-def stacks_of(settings: Settings, known: Known, question: Question) -> dict[str, Provider]:
+def stacks_of(settings: Settings, known: Known, question: Question, ledger: Ledger | None) -> dict[str, Provider]:
     from pipeline.act.providers.build import build
     from pipeline.act.providers.scripted import Scripted
 
-    stacks: dict[str, Provider] = dict(build(settings, known.config.advice, unbudgeted=True))
+    stacks: dict[str, Provider] = dict(build(settings, known.config.advice, ledger=ledger, unbudgeted=ledger is None))
     if "scripted" in known.available:
         stacks["scripted"] = Scripted([canned(question)])
     return stacks

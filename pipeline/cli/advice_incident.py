@@ -27,12 +27,13 @@ def incident_request(task: AdviceTask, incident: Incident, decisions: Sequence[D
     """The question of a task about an incident as it is now. `decisions`: those of its alert events, oldest first."""
     from schemas.advice import Candidate, Question
 
+    rule = incident.advice.rule_severity if incident.advice else incident.severity
     question = Question(
         task=task,
         incident_id=incident.incident_id,
         title=incident.title,
-        rule_severity=incident.advice.rule_severity if incident.advice else incident.severity,
-        floor=known.config.advice.floor(incident.severity),
+        rule_severity=rule,
+        floor=known.config.advice.floor(rule),
         alerts=alerts_of(incident, decisions),
         alert_count=incident.alert_count or len(incident.alerts),
         service=card(incident.service, known),

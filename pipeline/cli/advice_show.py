@@ -37,7 +37,7 @@ def lines(it: Outcome, *, show_prompt: bool, raw: bool) -> Iterator[tuple[str, s
 
 def together(paths: Iterable[str]) -> list[str]:
     """`alerts[0].labels (7)` for seven labels."""
-    count = Counter(re.sub(r"(labels|annotations|facts)\..*", r"\1", path) for path in paths)
+    count = Counter(re.sub(r"(labels|annotations|facts|candidates)\..*|^(timeline|history|changes)\[.*", r"\1\2", path) for path in paths)
     return [f"{path} ({times})" if times > 1 else path for path, times in count.items()]
 
 

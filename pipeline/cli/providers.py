@@ -124,14 +124,15 @@ def budget_line(settings: Settings, config: AdviceConfig) -> str:
 
 async def test_all(settings: Settings, config: AdviceConfig, facts: list[ProviderFacts]) -> list[Tested]:
     from pipeline.act.providers.build import build
+    from pipeline.cli.advice_ledger import ledger_for
 
-    active = config.model_copy(update={"mode": "active"})
-    stacks = build(settings, active, unbudgeted=True)
-    try:
-        return [await tested(stacks[one.name], one.slots) for one in facts if one.name in stacks]
-    finally:
-        for stack in stacks.values():
-            await stack.close()
+    async with ledger_for(settings, config, paid=any(one.set_up and one.allowed and one.paid for one in facts)) as ledger:
+        stacks = build(settings, config, ledger=ledger, unbudgeted=ledger is None)
+        try:
+            return [await tested(stacks[one.name], one.slots) for one in facts if one.name in stacks]
+        finally:
+            for stack in stacks.values():
+                await stack.close()
 
 
 async def tested(stack: Provider, slots: int) -> Tested:

@@ -46,7 +46,7 @@ class Advised:
             return
         self._reserves.pop(usage.usage_id, None)
         self._micro_usd += micro
-        self.calls += usage.asked
+        self.calls += usage.asked and not usage.cached and bool(usage.incident_id)  # warming up and self-tests are about no incident
 
     def news(self, before: Incident | None, now: Incident) -> Line | None:
         """What a revision says of a model that the one before did not; None where that is nothing."""

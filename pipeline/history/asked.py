@@ -25,10 +25,11 @@ def weighed(advice: IncidentAdvice) -> str:
 def asked_line(receipt: Receipt) -> str:
     """One question's end: who answered what for how much, or who was tried and why none answered."""
     when = receipt.at.strftime("%H:%M:%S UTC")
-    tried = ", ".join(f"{one.provider} {one.outcome}{f' ({one.detail})' if one.detail else ''} {one.took_ms} ms" for one in receipt.tried)
+    asked = [one for one in receipt.tried if one.outcome != "passed_over"]
+    tried = ", ".join(f"{one.provider} {one.outcome}{f' ({one.detail})' if one.detail else ''} {one.took_ms} ms" for one in asked)
     if receipt.advice is None:
         return f"{when}, {receipt.status}: {receipt.detail or 'no reason given'}{f'; tried {tried}' if tried else ''}"
-    return f"{when}, {answered(receipt.advice)}{f'; tried {tried}' if len(receipt.tried) > 1 else ''}"
+    return f"{when}, {answered(receipt.advice)}{f'; tried {tried}' if len(asked) > 1 else ''}"
 
 
 def answered(advice: Advice) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ from pipeline.cli.kafka import Outgoing, send_all
 from pipeline.cli.main import app
 from pipeline.settings import Settings
 from schemas.usage import Usage
+from tests.fakes.claude import KEY, FakeClaude
 
 PAYLOADS = Path(__file__).parents[2] / "schemas" / "examples" / "payloads"
 FIRING = str(PAYLOADS / "alertmanager__firing.json")
@@ -89,6 +93,36 @@ def test_a_server_that_works_is_tried_and_tested_and_one_that_serialises_is_told
         told = fluxai("providers", "--test", **up)
     assert "ollama: works. llama3.1:8b: Ollama" in told and "schema honoured" in told and "gives probabilities" in told
     assert "is OLLAMA_NUM_PARALLEL=4 set for the server?" in told
+
+
+@contextmanager
+def claude() -> Iterator[FakeClaude]:
+    """On a thread, since the command has an event loop of its own."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    fake = FakeClaude()
+    asyncio.run_coroutine_threadsafe(fake.__aenter__(), loop).result(5)
+    try:
+        yield fake
+    finally:
+        asyncio.run_coroutine_threadsafe(fake.__aexit__(None, None, None), loop).result(5)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(5)
+        loop.close()
+
+
+def test_what_leaves_this_network_is_redacted_shown_and_counted_against_the_budget(fluxai: Fluxai, broker: dict[str, str]) -> None:
+    with claude() as fake:
+        up = {**broker, "ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": fake.url}
+        shown = fluxai("advice", "try", FIRING, "--show-prompt", **up)
+        assert "claude/claude-haiku-5-5: " in shown and "estimate    claude $0.0" in shown
+        assert "redacted    ip 1" in shown and "[ip:" in shown and "10.2.3.4" not in shown
+        assert "10.2.3.4" not in json.dumps(fake.bodies)
+        told = fluxai("advice", "usage", **up)
+        assert "this hour 1 of 20 calls to paid providers" in told
+        over = fluxai("advice", "try", FIRING, code=Exit.NO, AI_ANALYSES_PER_HOUR="1", **up)
+        assert "all 1 analyses of this hour are used up" in over and len(fake.bodies) == 1
 
 
 def test_providers_are_listed_without_secrets_and_with_who_may_be_asked(fluxai: Fluxai) -> None:
