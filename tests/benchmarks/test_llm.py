@@ -12,7 +12,7 @@ from benchmarks.fake_ollama import process
 
 def test_it_measures_each_level_and_says_on_what(capsys: pytest.CaptureFixture[str]) -> None:
     with process("--slots", "2", "--step-ms", "1:4,2:6", "--prefill-ms", "0") as fake:
-        llm.main(["--url", fake.url, "--slots", "1,2", "--seconds", "0", "--least", "4"])
+        llm.main(["--url", fake.url, "--model", "llama3.1:8b", "--slots", "1,2", "--seconds", "0", "--least", "4"])
         assert fake.stats()["reloads"] == 0
     line = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert [level["at_once"] for level in line["levels"]] == [1, 2]
