@@ -153,7 +153,7 @@ def address(rng: random.Random) -> Planted:
     six = ":".join(f"{rng.randint(0x1000, 0xFFFF):x}" for _ in range(8))
     mac = ":".join(f"{rng.randint(0, 255):02x}" for _ in range(6))
     host = (
-        f"{pick(rng, LOWER, 5)}-{rng.randint(10, 99)}.{pick(rng, LOWER, 4)}{rng.choice(['.internal', '.local', '.corp', '.example.com'])}"
+        f"{pick(rng, LOWER, 5)}-{rng.randint(10, 99)}.{pick(rng, LOWER, 4)}{rng.choice(['.internal', '.local', '.corp', '.acme-hq.com'])}"
     )
     return rng.choice(
         [

@@ -19,6 +19,8 @@ from agents.advice.spans import Span
 
 WORD = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{12,}+={0,2}")
 PIECE = re.compile(r"[A-Za-z0-9]++")
+TAIL = re.compile(r"(?:\s|\\{1,4}[nrt]?){1,3}+[A-Za-z0-9+/=]{1,64}+(?=…)")
+"""The line after it, cut off."""
 CAMEL = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
 VOWEL = re.compile(r"[aeiouyAEIOUY]")
 HARD = re.compile(r"[bcdfghjklmnpqrstvwxz]{5}", re.I)
@@ -32,7 +34,7 @@ WORDLIKE = 0.76
 """Share of letters in what may be words and abbreviations: 0.4 when random, 0.8 and more in names in CamelCase."""
 ENTROPY = 3.3
 """Bits a letter: 20 random letters of base64 have about 4.1."""
-WRAPPED = re.compile(r"(?i)://\S{1,512}@|pass|secret|token|api.?key|private key|authorization|credential|pwd")
+WRAPPED = re.compile(r"(?i)://\S{1,512}[@:]|pass|secret|token|api.?key|private key|authorization|credential|pwd")
 LONGEST = 65_536
 
 
@@ -66,6 +68,8 @@ def random_words(text: str) -> Iterator[Span]:
             if "/" in word and PLAIN.search(word) is not None:  # a path with a key in it: its plain words may stay
                 pieces = [piece for piece in PIECE.finditer(text, start, end) if not piece[0].islower() and not piece[0].isdigit()]
                 start, end = pieces[0].start(), pieces[-1].end()
+            if (rest := TAIL.match(text, end)) is not None:
+                end = rest.end()
             yield Span(start, end, "random")
             continue
         for piece in PIECE.finditer(word):
@@ -82,6 +86,8 @@ def wrapped(secrets_in: Callable[[str], bool]) -> Callable[[str], Iterator[Span]
             if word.islower() and word.isalpha():
                 continue
             told = unwrapped(word[:LONGEST])
+            if told is not None and text.startswith("…", match.end()):
+                told += "…"
             if told is not None and (
                 (user_and_password(word[:400]) and plausible(told)) or (WRAPPED.search(told) is not None and secrets_in(told))
             ):

@@ -28,6 +28,7 @@ COOKIE = re.compile(
 SCHEME = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+.-"
 STOP = re.compile(r"[\s\"'`<>(){}|\\]")
 AUTHORITY = re.compile(r"[^\s\"'`<>/?#|]{0,1024}+")
+NO_PORT = re.compile(r":[^:]*[^0-9:][^:]*\Z")
 CUT_PASSWORD = re.compile(r":(?![0-9]{1,5}…)[^:]*…\Z")
 """The text was cut before the `@`: what follows the colon is no port."""
 LONGEST_USERINFO = 512
@@ -59,8 +60,8 @@ OPTIONS = {
     "community": re.compile(rf"(?<![\w-])-[cAX]{ARGUMENT}"),
     "in": re.compile(r"(?<![\w-])pass:(?P<secret>[^\s\"',])"),
 }
-ARGUMENT_WORD = re.compile(rf"[^\s\"',]{{1,{WORD}}}+")
-GENERIC_P = re.compile(r"(?<![\w-])-p[ \t]{1,4}[\"']?(?P<secret>[^\s\"']{6,128})")
+ARGUMENT_WORD = re.compile(rf"(?:[^\s\"',\\]|\\(?!\\*+[\"'])){{1,{WORD}}}+")
+GENERIC_P = re.compile(r"(?<![\w-])-p[ \t]{1,4}[\"']?(?P<secret>(?:[^\s\"'\\]|\\(?!\\*+[\"'])){6,128}+)")
 NO_PASSWORD = re.compile(r"[0-9:/.,-]+(?:tcp|udp)?|[./~$].*|.*/.*|[a-z_.-]+[0-9]{0,2}|\d+:.*", re.S)
 
 
@@ -138,7 +139,7 @@ def userinfo(text: str) -> Iterator[Span]:
         at += 3
         authority = AUTHORITY.match(text, at)
         end = text.rfind("@", at, authority.end() if authority is not None else at)
-        if end < 0 and scheme not in WEB:
+        if end < 0 and (scheme not in WEB or (authority is not None and NO_PORT.search(authority[0]) is not None)):
             stop = STOP.search(text, at, at + LONGEST_USERINFO)
             reach = stop.start() if stop is not None else min(len(text), at + LONGEST_USERINFO)
             far = text.rfind("@", at, reach)

@@ -77,10 +77,10 @@ KEYS = (
     shape("EAAA EAAC", rf"{NOT_AFTER}EAA[AC]{W}{{40,}}+"),
 )
 WEBHOOKS = (
-    shape("hooks.slack", r"hooks\.slack(?:-gov)?\.com/[a-z]{1,20}/(?P<secret>[^\s\"'<>`|]++)"),
-    shape("/api/webhooks/", r"discord(?:app)?\.com/api/webhooks/(?P<secret>[^\s\"'<>`|]++)"),
-    shape("webhook.office.com", r"webhook\.office\.com/webhookb2/(?P<secret>[^\s\"'<>`|]++)"),
-    shape("chat.googleapis.com", r"chat\.googleapis\.com/v1/spaces/(?P<secret>[^\s\"'<>`|]++)"),
+    shape("hooks.slack", r"hooks\.slack(?:-gov)?\.com/[a-z]{1,20}/(?P<secret>[^\s\"'<>`|\\]++)"),
+    shape("/api/webhooks/", r"discord(?:app)?\.com/api/webhooks/(?P<secret>[^\s\"'<>`|\\]++)"),
+    shape("webhook.office.com", r"webhook\.office\.com/webhookb2/(?P<secret>[^\s\"'<>`|\\]++)"),
+    shape("chat.googleapis.com", r"chat\.googleapis\.com/v1/spaces/(?P<secret>[^\s\"'<>`|\\]++)"),
 )
 CUT = "…"
 """Ends a text that was cut to a length, and with it perhaps a secret."""
