@@ -17,6 +17,8 @@ from agents.advice.signs import COMPACT, COMPACT_STEMS, OTHER_SCRIPTS, SHAPES, S
 
 LOOK = 20_000
 """Characters of a text that are looked at. Intake allows no alert more than 4 KiB a value."""
+REMEMBERED = 512
+"""Verdicts on texts of at most this length are kept, 4,096 of them: 70 % of alerts repeat. Under 10 MB."""
 DEEP = 3
 """Encodings inside encodings that are undone."""
 
@@ -53,13 +55,19 @@ def clean(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: max(limit - 1, 0)].rstrip() + "…" if limit > 0 else ""
 
 
-@lru_cache(maxsize=2048)
 def suspicious(text: str) -> str | None:
     """The name of the first sign that `text` speaks to a machine (`override`, `severity_order`, `encoded:override`, ...), or None.
 
     Linear in the text; looks at its first 20,000 characters."""
+    return _remembered(text) if len(text) <= REMEMBERED else _name(text)
+
+
+def _name(text: str) -> str | None:
     found = look(text)
     return None if found is None else found.name
+
+
+_remembered = lru_cache(maxsize=4096)(_name)
 
 
 def look(text: str, deep: int = DEEP) -> Found | None:
@@ -125,7 +133,6 @@ def sentences(text: str) -> Iterator[str]:
             yield found[0]
 
 
-@lru_cache(maxsize=1024)
 def without_instructions(text: str) -> str:
     """`text` less the sentences that are suspicious. Of such a sentence the words before the sign stay: facts often stand there."""
     if suspicious(text) is None:
