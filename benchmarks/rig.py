@@ -106,12 +106,12 @@ class Lane(Process):
 
 
 class Rig:
-    """Use as a context manager. `config` is the text of a configuration file for the workers.
+    """Use as a context manager. `config` is the text of a configuration file for the workers, `settings` more of their environment.
 
     `options.broker` names a Kafka that runs already: then topics are made there under a prefix of their own, and deleted at the end.
     """
 
-    def __init__(self, options: argparse.Namespace, config: str = "") -> None:
+    def __init__(self, options: argparse.Namespace, config: str = "", **settings: str) -> None:
         self._scratch = tempfile.TemporaryDirectory(prefix="fluxai-bench-", ignore_cleanup_errors=True)
         self.directory = Path(self._scratch.name)
         self.kafka = None if options.broker else LocalKafka(self.directory / "kafka")
@@ -120,6 +120,7 @@ class Rig:
         self.processes: list[Process] = []
         self._show_logs: bool = options.log
         self._environment = {"FLUX_TOPIC_PREFIX": self.prefix, "FLUX_STATE_DIR": str(self.directory / "state"), "FLUX_LOG_FORMAT": "json"}
+        self._environment |= settings
         if config:
             file = self.directory / "flux.yaml"
             file.write_text(config)
