@@ -164,21 +164,7 @@ def test_a_prompt_that_calls_more_false_p1_is_not_better_though_it_misses_less()
 
 @pytest.fixture
 def there(embedded_broker: EmbeddedBroker, prefix: str, monkeypatch: pytest.MonkeyPatch) -> Room:
-    names = (
-        "topology",
-        "runbooks",
-        "rules",
-        "silences",
-        "routing",
-        "effects.advice",
-        "labels",
-        "models",
-        "feedback",
-        "incidents.triaged",
-        "decisions",
-        "receipts",
-        "dead_letters",
-    )
+    names = ("labels", "models", "feedback", "incidents.triaged")
     embedded_broker.create_topics(prefix, dict.fromkeys(names, 1))
     monkeypatch.setenv("FLUX_KAFKA_BROKERS", embedded_broker.bootstrap)
     monkeypatch.setenv("FLUX_TOPIC_PREFIX", prefix)
@@ -216,8 +202,12 @@ def test_a_calibration_in_use_is_not_fitted_again_on_what_it_corrected(run: Run,
     assert found["temperature"] == pytest.approx(1, abs=0.25)  # on top of the first
 
 
-def test_a_version_of_a_prompt_is_asked_again_about_labelled_incidents(run: Run, there: Room, second_prompt: None) -> None:
+def test_a_version_of_a_prompt_is_asked_again_about_labelled_incidents(
+    run: Run, there: Room, embedded_broker: EmbeddedBroker, second_prompt: None
+) -> None:
     """The script stands for a model that says what the rules say; the recorded answers of the version in use are wrong more often."""
+    known = ("topology", "runbooks", "rules", "silences", "routing", "effects.advice")
+    embedded_broker.create_topics(there.settings.topic_prefix, dict.fromkeys(known, 1))
     right = [one.model_copy(update={"severity": one.rule_severity}) for one in labels(35)]
     there.say(advised(right, right=0.3))
     producer = Producer({"bootstrap.servers": there.settings.brokers})
