@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from pipeline.settings import Settings
 
 CHECK_S = 5.0
+WHERE = {"claude": "the way out of this network, or ANTHROPIC_BASE_URL"}
 FIXES = {
-    "unreachable": "Start the server, or correct {setting}; until then verdicts come from the next provider, or from rules",
-    "timeout": "See why the server is slow, or correct {setting}",
+    "unreachable": "Start the server, or correct {where}; until then verdicts come from the next provider, or from rules",
+    "timeout": "See why the server is slow, or correct {where}",
     "denied": "Check the key and the account",
     "no_model": "Fetch the model (ollama pull MODEL), or name one that is there",
 }
@@ -56,7 +57,7 @@ async def answers(settings: Settings, config: AdviceConfig, asked: list[Provider
             try:
                 check = await bare.check(CHECK_S)
             except ProviderError as error:
-                fix = FIXES.get(error.failure.value, "Run: fluxai providers --test").format(setting=one.setting)
+                fix = FIXES.get(error.failure.value, "Run: fluxai providers --test").format(where=WHERE.get(one.name, one.setting))
                 found.append(Finding(f"model {one.name}", Grade.WRONG, f"{one.url}: {error.what}", fix))
                 continue
             found.append(Finding(f"model {one.name}", Grade.OK, f"{one.url} has {check.model}: {check.says}"))
