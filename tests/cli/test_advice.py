@@ -15,8 +15,10 @@ from typer.testing import CliRunner
 
 from benchmarks.fake_ollama import process
 from pipeline.cli.common import Exit, Refusal
+from pipeline.cli.doctor_models import findings
 from pipeline.cli.kafka import Outgoing, send_all
 from pipeline.cli.main import app
+from pipeline.config import load_config
 from pipeline.settings import Settings
 from schemas.usage import Usage
 from tests.fakes.claude import KEY, FakeClaude
@@ -125,22 +127,20 @@ def test_what_leaves_this_network_is_redacted_shown_and_counted_against_the_budg
         assert "all 1 analyses of this hour are used up" in over and len(fake.bodies) == 1
 
 
-def test_doctor_asks_each_server_for_its_model_and_looks_at_what_is_set(fluxai: Fluxai) -> None:
-    def told(**environ: str) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
-        for line in fluxai("doctor", "--json", "--broker", "127.0.0.1:1", code=Exit.NO, **environ).splitlines():
-            one = json.loads(line)
-            found.setdefault(one["grade"], []).append(f"{one['about']}: {one['what']} {one['fix']}")
+def test_doctor_asks_each_server_for_its_model_and_looks_at_what_is_set() -> None:
+    def told(**settings: Any) -> dict[str, str]:
+        found: dict[str, str] = {}
+        made = Settings.model_validate(settings)
+        for one in findings(made, load_config(made).advice):
+            found[one.grade] = f"{found.get(one.grade, '')} {one.about}: {one.what} {one.fix}"
         return found
 
     with process("--model", "other:1b") as fake, claude() as cloud:
-        key = {"ANTHROPIC_API_KEY": "not-like-a-key", "ANTHROPIC_BASE_URL": cloud.url, "AI_BUDGET_PER_DAY": "0"}
-        found = told(OLLAMA_URL=fake.url, **key)
-    wrong, notes = " ".join(found["wrong"]), " ".join(found["note"])
-    assert "ollama pull llama3.1:8b" in wrong and "answers 401" in wrong
+        found = told(ollama_url=fake.url, anthropic_key="not-like-a-key", anthropic_url=cloud.url, advice_budget=0)
+    assert "ollama pull llama3.1:8b" in found["wrong"] and "answers 401" in found["wrong"]
     for words in ("OLLAMA_NUM_PARALLEL is 1", "does not look like a key", "AI_BUDGET_PER_DAY is 0", "FLUX_REDACTION_KEY is not set"):
-        assert words in notes, words
-    assert "models: none is set up: verdicts are from rules" in " ".join(told()["note"])
+        assert words in found["note"], words
+    assert "none is set up: verdicts are from rules" in told()["note"]
 
 
 def test_providers_are_listed_without_secrets_and_with_who_may_be_asked(fluxai: Fluxai) -> None:
