@@ -102,10 +102,12 @@ class LearnLane:
             self._stumble(error)
             return
         offset, value = int(message.offset() or 0), message.value()
+        if value:
+            self._learn(offset, value)
         self._next = offset + 1
         self._metrics.events.of(LANE, LABELS).inc()
-        if not value:
-            return
+
+    def _learn(self, offset: int, value: bytes) -> None:
         try:
             made, verdict = self._learners.take(offset, Label.from_json(value))
         except (ValidationError, ValueError) as why:

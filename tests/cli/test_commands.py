@@ -17,7 +17,7 @@ from pipeline.broker.embedded import EmbeddedBroker
 from pipeline.cli.main import app
 from pipeline.supervisor import project_path
 
-COMMANDS = {"run", "worker", "advice", "providers", "send", "tail", "normalize", "explain", "incidents", "ack", "doctor"} | {
+COMMANDS = {"run", "worker", "advice", "providers", "send", "tail", "normalize", "explain", "incidents", "ack", "feedback", "doctor"} | {
     "topics",
     "silence",
     "runbooks",
