@@ -23,7 +23,8 @@ TAIL = re.compile(r"(?:\s|\\{1,4}[nrt]?){1,3}+[A-Za-z0-9+/=]{1,64}+(?=…)")
 """The line after it, cut off."""
 CAMEL = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
 VOWEL = re.compile(r"[aeiouyAEIOUY]")
-HARD = re.compile(r"[bcdfghjklmnpqrstvwxz]{5}", re.I)
+HARD = re.compile(r"[bcdfghjklmnpqrstvwxz]{6}", re.I)
+ABBREVIATIONS = frozenset({"http", "https", "grpc", "tcp", "dns", "sql", "xml", "tls", "ssl", "vpn", "html"})
 PLAIN = re.compile(r"(?<![A-Za-z0-9])[a-z]{5,}(?![A-Za-z0-9])")
 SHORTEST = 20
 CUT = 12
@@ -52,6 +53,8 @@ def random_word(word: str, shortest: int = SHORTEST) -> bool:
 def word_or_abbreviation(part: str) -> bool:
     if part.isupper():
         return 3 <= len(part) <= 5
+    if part.lower() in ABBREVIATIONS:
+        return True
     return len(part) >= 3 and part.isalpha() and VOWEL.search(part) is not None and HARD.search(part) is None
 
 
