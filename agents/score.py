@@ -74,7 +74,7 @@ def taught(severity: Severity, confidence: float, why: str, learned: Mapping[str
 
 def rate(alert: Alert, *, tier: int, customer_facing: bool, known: bool) -> tuple[Severity, float, str]:
     """(severity, confidence in [0, 1], reason) of what a source says about a service."""
-    text = symptoms(f"{alert.name} {alert.summary}")
+    text = symptoms(f"{alert.name}\n{alert.summary}")
     said = alert.severity
     important = customer_facing or tier == 1
     if MONEY.search(text) and (said is None or said.outranks(P3)):
