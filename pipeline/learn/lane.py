@@ -48,7 +48,7 @@ def run_learn(settings: Settings, stop: threading.Event, health: Health, metrics
 
 
 class LearnLane:
-    """One thread. Memory: river (some 60 MB) from the first label on, weights of a few MB, the last 200 labels."""
+    """One thread. Memory: river (some 80 MB) from the first label on, weights of a few MB, the last 200 labels."""
 
     def __init__(self, settings: Settings, stop: threading.Event, health: Health, metrics: Metrics) -> None:
         self._settings, self._stop, self._health, self._metrics = settings, stop, health, metrics

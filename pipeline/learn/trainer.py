@@ -22,7 +22,7 @@ KEPT = 0.9
 
 
 class SeverityTrainer:
-    """Online softmax regression over `agents.learned.vector`. Makes river load: some 50 MB and a second."""
+    """Online softmax regression over `agents.learned.vector`. Makes river load: some 80 MB and a second."""
 
     def __init__(self, limit: int = MAX_FEATURES) -> None:
         from river import linear_model, optim

@@ -70,7 +70,7 @@ def test_a_person_puts_a_snapshot_into_use_while_the_lane_runs(room: Room) -> No
 
 
 def test_without_a_label_river_is_not_imported() -> None:
-    """It takes some 60 MB, and most installations never correct anything."""
+    """It takes some 80 MB, and most installations never correct anything."""
     code = (
         "import sys, pipeline.learn.lane, pipeline.cli.learning, agents.learned; sys.exit('river' in sys.modules or 'numpy' in sys.modules)"
     )
