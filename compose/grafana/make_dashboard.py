@@ -107,6 +107,54 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
         ),
     ),
     (
+        "Models",
+        (
+            Panel(
+                "Providers asked a second by outcome",
+                "Passed over ones among them.",
+                ((rate("flux_advice_requests_total", "provider", "outcome"), "{{provider}} {{outcome}}"),),
+                "cps",
+                stacked=True,
+            ),
+            Panel(
+                "Verdicts a second by what became of advice",
+                "As the decide lane weighed it.",
+                ((rate("flux_advice_verdicts_total", "status", "reason"), "{{status}} {{reason}}"),),
+                "cps",
+                stacked=True,
+            ),
+            Panel(
+                "Time of a call, and wait for a slot",
+                "90th percentile; 13 s are left for both.",
+                (
+                    (quantile(0.9, "flux_advice_seconds", "provider"), "{{provider}} call"),
+                    (quantile(0.9, "flux_advice_wait_seconds", "provider"), "{{provider}} wait"),
+                ),
+                "s",
+            ),
+            Panel(
+                "Slots taken, questions waiting",
+                "",
+                (
+                    ("sum by (provider) (flux_advice_in_flight)", "{{provider}} in flight"),
+                    ("sum by (provider) (flux_advice_queue)", "{{provider}} waiting"),
+                ),
+            ),
+            Panel(
+                "Tokens a second", "", ((rate("flux_advice_tokens_total", "provider", "direction"), "{{provider}} {{direction}}"),), "cps"
+            ),
+            Panel(
+                "Money",
+                "Left of the day's budget, and what calls cost an hour.",
+                (
+                    ("min(flux_advice_budget_left_usd)", "left today"),
+                    ("sum by (provider) (increase(flux_advice_cost_usd_total[1h]))", "{{provider}} an hour"),
+                ),
+                "currencyUSD",
+            ),
+        ),
+    ),
+    (
         "Front door and what could not be read",
         (
             Panel(

@@ -44,6 +44,8 @@ def test_debians_docker_compose_accepts_it() -> None:
         "decide-0",
         "decide-1",
         "act",
+        "advise",
+        "learn",
         "record",
         "api",
         "postgres",
@@ -124,6 +126,15 @@ def test_the_workers_settings_and_configuration_are_ones_that_exist() -> None:
     named = {name for service in services.values() for name in (service.get("environment") or {}) if name.startswith("FLUX_")}
     assert {name.removesuffix("_FILE") if name not in BY_NAME else name for name in named} <= set(BY_NAME)
     assert load_file(COMPOSE / "fluxai.yaml", {}).notify.receivers[0].name == "console"
+
+
+def test_ollama_and_who_asks_it_are_told_the_same_slots_with_and_without_a_gpu() -> None:
+    plain, gpu = (load(COMPOSE / name)["services"] for name in ("docker-compose.yml", "docker-compose.gpu.yml"))
+    for services in (plain, gpu):
+        slots = {services[name]["environment"]["OLLAMA_NUM_PARALLEL"] for name in ("ollama", "advise")}
+        assert len(slots) == 1, slots
+    assert plain["ollama"]["environment"]["OLLAMA_KEEP_ALIVE"] == "-1"
+    assert all(plain[name]["environment"]["OLLAMA_URL"] == "http://ollama:11434" for name in ("decide-0", "decide-1", "advise"))
 
 
 def test_no_secret_and_no_port_open_to_others_is_in_the_files() -> None:
