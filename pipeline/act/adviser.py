@@ -345,6 +345,7 @@ def _being_cancelled() -> bool:
 
 
 def _said(tried: Sequence[Tried]) -> str:
-    """Why there is no answer, in plain words."""
-    said = "; ".join(f"{one.provider}: {one.outcome.replace('_', ' ')}" + (f" ({one.detail})" if one.detail else "") for one in tried)
+    """Why there is no answer, in plain words. Where somebody could be asked, those who could not are no news."""
+    told = [one for one in tried if one.outcome != "passed_over"] or tried
+    said = "; ".join(f"{one.provider}: {one.outcome.replace('_', ' ')}" + (f" ({one.detail})" if one.detail else "") for one in told)
     return said or "no provider may be asked about this"
