@@ -39,7 +39,7 @@ LANES = (
         ("alerts.raw", "feedback", "silences", "routing"),
         reads_whole=(*REFERENCE, "routing"),
     ),
-    Lane("admin", (*REFERENCE, "routing"), (*REFERENCE, "routing")),
+    Lane("admin", (*REFERENCE, "routing", "labels", "effects.advice"), (*REFERENCE, "routing", "feedback")),
 )
 
 
