@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -64,18 +65,13 @@ def test_a_step_gives_each_slot_a_token_and_takes_as_long_as_the_curve_says() ->
     assert 20 * 0.025 <= together + 0.02 < 20 * 0.025 + 0.02 + NOISE_S
 
 
-def test_the_first_token_is_sent_when_it_is_said() -> None:
-    async def use(fake: FakeOllama, http: httpx.AsyncClient) -> float:
-        times = []
-        for _ in range(6):
-            began = time.monotonic()
-            async with http.stream("POST", "/api/chat", json=request()) as answer:
-                async for _ in answer.aiter_lines():
-                    times.append(time.monotonic() - began)
-                    break
-        return min(times)
+def test_small_packets_are_sent_at_once() -> None:
+    async def use(fake: FakeOllama, http: httpx.AsyncClient) -> list[int]:
+        await lines(http, request())
+        sockets = [line.writer.get_extra_info("socket") for line in fake._lines]
+        return [sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for sock in sockets]
 
-    assert against(use) < 0.03, "a socket that collects small packets is 40 ms late each time"
+    assert against(use) == [1], "a socket that collects small packets is up to 40 ms late with a first token"
 
 
 def test_the_curve_is_straight_between_its_points_and_goes_on() -> None:
