@@ -220,6 +220,7 @@ def priority(server: Server, answer_s: float) -> Result:
         "answers_that_fit": answers,
         "answered_in_time": sum(receipt.status == "done" for _, receipt, _ in result.receipts),
         "storm_receipts_in_time": round(result.in_time(), 4),
+        "storm_fake_late_ms_max": stats["late_ms_max"],
         "in_flight_max": int(stats["in_flight_max"]),
         "reloads": int(stats["reloads"]),
     }

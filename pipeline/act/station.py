@@ -157,6 +157,8 @@ class Station:
         left = limits.answer_by - now
         if not limits.last:
             return left if expected is None else min(left, max(LEAST_PATIENCE_S, PATIENCE * expected))
+        if not self.healthy:
+            return left
         least = max(LATE_TIMES * (expected or 0.0), LEAST_LATE_S if limits.late else 0.0)
         return max(left, min(limits.late_until - now, least))
 
