@@ -24,7 +24,8 @@ from schemas.runbook import RunbookMatch
 
 FORM_BYTES = 16_384
 STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}
-table{border-collapse:collapse}td,th{text-align:left;vertical-align:top;padding:.2rem 1rem .2rem 0}td b{white-space:nowrap}form{margin:1rem 0}
+table{border-collapse:collapse}td,th{text-align:left;vertical-align:top;padding:.2rem 1rem .2rem 0}
+td b{white-space:nowrap}form{margin:1rem 0}
 input,button{font:inherit;padding:.3rem .6rem}p.note{border-left:.3rem solid;padding-left:.7rem}"""
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",

@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from benchmarks.fake_ollama import process
 from pipeline.supervisor import project_path
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
@@ -26,7 +27,7 @@ STARTS_S = 40.0
 class Run:
     """One `fluxai run` and what it has printed so far."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, **more: str) -> None:
         self.folder = folder
         environ = {
             "PATH": os.environ["PATH"],
@@ -34,6 +35,7 @@ class Run:
             **project_path({}),
             "FLUX_STATE_DIR": str(folder / "state"),
             "FLUX_API_PORT": "0",
+            **more,
         }
         command = [sys.executable, "-P", "-m", "pipeline.cli.main"]
         self.environ, self.command = environ, command
@@ -92,8 +94,8 @@ def eventually(look: Callable[[], object], seconds: float, said: Callable[[], st
 def start(tmp_path: Path) -> Iterator[Callable[..., Run]]:
     runs: list[Run] = []
 
-    def begin(*arguments: str) -> Run:
-        runs.append(Run(tmp_path, *arguments))
+    def begin(*arguments: str, **more: str) -> Run:
+        runs.append(Run(tmp_path, *arguments, **more))
         return runs[-1]
 
     yield begin
@@ -106,7 +108,7 @@ def test_a_run_pages_survives_the_kill_of_a_worker_and_ends_with_an_account_that
     run.until(r"opened\s+P3 .*CertificateExpiresSoon")
     run.until(r"told\s+on-call: fired, P1 PaymentsErrorRateHigh")
     workers = run.workers()
-    assert set(workers) == {"intake", "decide", "act", "record", "api"}
+    assert set(workers) == {"intake", "decide", "act", "record", "api", "learn"}
     workers["decide"].kill()
     run.until(r"worker\s+decide was killed by SIGKILL")
     run.until(r"silenced\s+P2 Mobile API 5xx.*depends on payments")
@@ -121,6 +123,20 @@ def test_a_run_pages_survives_the_kill_of_a_worker_and_ends_with_an_account_that
     assert account["notified"] >= 1 and account["suppressed"] >= 2 and account["deadline_misses"] == 0
     assert [pid for pid in pids if psutil.pid_exists(pid)] == []
     assert not any("Traceback" in line for line in run.lines)
+
+
+def test_with_a_model_the_lines_and_the_account_say_what_it_improved_and_cost(start: Callable[..., Run]) -> None:
+    with process("--slots", "2") as fake:
+        run = start("--for", "8", OLLAMA_URL=fake.url, OLLAMA_NUM_PARALLEL="2")
+        run.until(rf"^models: ollama llama3.1:8b at {re.escape(fake.url)}$")
+        told = run.until(r"advised\s+P\d.* by ollama/llama3.1:8b in [\d.]+ s, [\d.]+ sure, \$0.0000")
+        incident_id = next(word for word in told.split() if re.fullmatch(r"i[0-9a-f]{12}", word))
+        explained = eventually(lambda: "(triage@1): " in (text := run.fluxai("explain", incident_id)) and text, 10, lambda: told)
+        assert "asked" in str(explained)
+        assert run.ends(60) == 0
+    account = json.loads(run.lines[-1])
+    assert list(account)[-4:] == ["advised", "amended", "degraded", "advice_cost_usd"]
+    assert account["advised"] >= 1 and account["advice_cost_usd"] == 0
 
 
 def test_ctrl_c_ends_a_run_cleanly_and_a_second_run_works_beside_the_first(start: Callable[..., Run]) -> None:
