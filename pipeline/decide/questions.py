@@ -48,7 +48,8 @@ def ask(turn: Turn, context: Context, row: IncidentRow, known: AdviceRow) -> Non
     first = known.asks == 0
     known.asks += 1
     known.effect_id, known.waiting, known.asked_at, known.about = effect_id(row, known.asks), True, turn.now, about(turn, row)
-    known.deadline = row.deadline if first else turn.now + FIRST_S * 1000
+    in_time = first and row.deadline - RECEIPT_MS > turn.now  # an incident that opens later than its alert came has a deadline of its own
+    known.deadline = row.deadline if in_time else turn.now + FIRST_S * 1000
     known.late_until = known.deadline + round(turn.world.advice.late_within_s * 1000)
     if not known.answered:
         known.code = known.text = ""
