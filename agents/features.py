@@ -17,8 +17,8 @@ def alert_features(case: Case) -> Features:
 
 def incident_features(turn: Turn, row: IncidentRow) -> Features:
     """Of the alert that opened it."""
-    service = turn.world.graph.get(row.service)
+    service = turn.world.graph.get(row.opened_on)
     return Features(
-        name=row.name, service=row.service, environment=row.environment, source=row.source, source_severity=row.source_severity,
+        name=row.name, service=row.opened_on, environment=row.environment, source=row.source, source_severity=row.source_severity,
         tier=service.tier if service is not None else 3, customer_facing=service is not None and service.customer_facing,
     )  # fmt: skip

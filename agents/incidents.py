@@ -121,6 +121,8 @@ def open_incident(
         owner=alert.owner,
         labels=dict(list(labels.items())[:LISTED_LABELS]),
         name=alert.name,
+        opener=alert_key,
+        opened_on=alert.service,
     )
     turn.touched[row.incident_id] = row
     nearest = sorted(turn.world.graph.upstream(place(alert), turn.world.rules.join_hops).items(), key=lambda item: item[1])

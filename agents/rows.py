@@ -117,6 +117,12 @@ class IncidentRow(msgspec.Struct, array_like=True):
     """The opener's source, and its word."""
     provenance: str = "rules"
     """What the severity of the rules came from: `rules`, or `learned` where people's corrections made it more urgent."""
+    opener: str = ""
+    """Key of the alert that opened it."""
+    opened_on: str = ""
+    """The opener's service."""
+    ruled: str = ""
+    """What the rules said, once a person has said something else."""
 
 
 class Refs(msgspec.Struct, array_like=True):

@@ -74,6 +74,7 @@ class IncidentAdvice(Part):
     prompt: str = ""
     cost_usd: float = 0.0
     took_ms: int = 0
+    summary: str = Field(default="", description="What the model says, checked. In the incident's `summary` it follows the rules' own.")
 
 
 class Incident(Message):

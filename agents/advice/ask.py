@@ -9,7 +9,7 @@ from agents.advice.rows import AdviceRow
 from agents.case import Turn
 from agents.enrich import changes_of
 from agents.features import incident_features
-from agents.rows import ALERTS, AlertRow, IncidentRow
+from agents.rows import ALERTS, AlertRow, IncidentRow, alert_key
 from agents.triage import said_change
 from schemas.advice import AdviceTask, AskedAlert, Candidate, Question, ServiceCard
 from schemas.alert import Alert
@@ -33,22 +33,29 @@ def about(turn: Turn, row: IncidentRow) -> str:
     return "\x1f".join([row.severity, *names])
 
 
-def worse(before: str, now: str) -> bool:
-    """Whether an incident is about more than it was: more urgent, or alerts of a name that was not in it."""
-    old, new = before.split("\x1f"), now.split("\x1f")
-    return new[0] < old[0] or not set(new[1:]) <= set(old[1:])
+def rose(before: str, now: str) -> bool:
+    """Whether an incident is more urgent than the question about it said."""
+    return now.split("\x1f")[0] < before.split("\x1f")[0]
+
+
+def grew(before: str, now: str) -> bool:
+    """Whether it has alerts of a name that the question about it did not have."""
+    return not set(now.split("\x1f")[1:]) <= set(before.split("\x1f")[1:])
 
 
 def worth(turn: Turn, row: IncidentRow, known: AdviceRow | None, config: AdviceConfig) -> str:
-    """`ask`, `later` (ask when `ask_again_s` is over) or `no`."""
-    if known is None:
-        return "ask" if Severity(row.severity) in config.severities else "no"
-    if (
-        (known.waiting and turn.now <= known.late_until)
-        or known.overruled
-        or known.asks >= config.asks_per_incident
-        or not worse(known.about, about(turn, row))
-    ):
+    """`ask`, `later` (when `ask_again_s` is over) or `no`.
+
+    A severity that rose is asked about at once, and the older question no longer counts; that happens three times at most.
+    """
+    if known is None or not known.asks:
+        return "ask" if Severity(row.severity) in config.severities and not (known and known.overruled) else "no"
+    if known.overruled:
+        return "no"
+    now = about(turn, row)
+    if rose(known.about, now):
+        return "ask"
+    if known.asks >= config.asks_per_incident or not grew(known.about, now):
         return "no"
     return "ask" if turn.now - known.asked_at >= round(config.ask_again_s * 1000) else "later"
 
@@ -104,28 +111,31 @@ def history(turn: Turn, row: IncidentRow) -> list[str]:
 
 
 def asked_alerts(turn: Turn, row: IncidentRow, described: str) -> list[AskedAlert]:
-    """The opener first, then the newest of each other name."""
-    told: list[AskedAlert] = []
-    names: set[str] = set()
-    if turn.alert is not None and turn.alert.name == row.name:
+    """The opener first, then this turn's alert, then the newest of each other name. Of those others only name and service are told: which
+    labels they have is not known any more, and a route that keeps some text in this network goes by labels."""
+    opener = ALERTS.get(turn.state, row.opener)
+    told = [from_opener(row, opener, turn.alert, described)]
+    names = {told[0].name}
+    if turn.alert is not None and turn.alert.name not in names:
         told.append(from_alert(turn.alert))
         names.add(turn.alert.name)
-    for key in [*row.members[:1], *reversed(row.members[1:])]:
+    for key in reversed(row.members):
         member = ALERTS.get(turn.state, key)
-        if member is None or member.name in names:
-            continue
-        opener = member.name == row.name
-        told.append(from_row(member, dict(row.labels) if opener else {}, described if opener else ""))
-        names.add(member.name)
         if len(told) >= ALERTS_TOLD:
             break
+        if member is None or member.name in names:
+            continue
+        told.append(AskedAlert(name=member.name, service=member.service, environment=member.environment, source=member.source))
+        names.add(member.name)
     return told
 
 
-def from_row(member: AlertRow, labels: dict[str, str], described: str) -> AskedAlert:
+def from_opener(row: IncidentRow, opener: AlertRow | None, alert: Alert | None, described: str) -> AskedAlert:
+    if alert is not None and alert_key(alert.fingerprint, alert.domain) == row.opener:
+        return from_alert(alert)
     return AskedAlert(
-        name=member.name, service=member.service, environment=member.environment, source=member.source, summary=member.summary,
-        description=described, labels=labels,
+        name=row.name, service=row.opened_on, environment=row.environment, source=row.source, source_severity=row.source_severity,
+        summary=opener.summary if opener is not None else "", description=described, labels=dict(row.labels),
     )  # fmt: skip
 
 

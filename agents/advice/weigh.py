@@ -29,6 +29,8 @@ class Weighed:
     text: str
     adopted: bool = True
     needs_review: bool = False
+    heard: bool = True
+    """Its words are shown too: not those of an answer that plays down what the rules say."""
 
 
 def take(row: AdviceRow, advice: Advice, *, learned: Mapping[str, float] | None, candidates: Collection[str], late: bool) -> None:
@@ -47,10 +49,10 @@ def weigh(row: AdviceRow, rule: Severity, config: AdviceConfig) -> Weighed:
     """What is shown of the answer in `row`, given the severity of the rules as it is now."""
     said = Severity(row.severity) if row.severity else rule
     if row.overruled:
-        return Weighed(rule, "overruled", "a person has said how urgent it is")
+        return Weighed(rule, "overruled", "a person has said how urgent it is", heard=not rule.outranks(said))
     if row.confidence < config.confidence:
         text = f"{row.model} says {said.value} and is {row.confidence:.2f} sure, less than {config.confidence:.2f}"
-        return Weighed(rule, "unsure", text, adopted=False, needs_review=True)
+        return Weighed(rule, "unsure", text, adopted=False, needs_review=True, heard=False)
     if said.outranks(rule):
         return raised(row, rule, said)
     if rule.outranks(said):
@@ -69,13 +71,13 @@ def lowered(row: AdviceRow, rule: Severity, said: Severity, floor: Severity) -> 
     shown = said if said.outranks(floor) else floor
     if shown is rule:
         text = f"{row.model} says {said.value}; the floor is {floor.value}, so {rule.value} stands"
-        return Weighed(rule, "floor", text, needs_review=True)
-    return Weighed(shown, "lowered", f"{row.model} lowers {rule.value} to {shown.value}; paged as {rule.value}")
+        return Weighed(rule, "floor", text, adopted=False, needs_review=True, heard=False)
+    return Weighed(shown, "lowered", f"{row.model} lowers {rule.value} to {shown.value}; paged as {rule.value}", heard=False)
 
 
 def shown(row: AdviceRow | None, rule: Severity, config: AdviceConfig) -> tuple[Severity, IncidentAdvice | None]:
     """(severity to show, what to say of the advice) for the next revision; (rule, None) where no model is asked, or in shadow."""
-    if row is None or config.mode != "active":
+    if row is None or not row.asks or config.mode != "active":
         return rule, None
     if not row.answered:
         status = AdviceStatus.MISSING if row.code else AdviceStatus.PENDING
@@ -98,5 +100,6 @@ def shown(row: AdviceRow | None, rule: Severity, config: AdviceConfig) -> tuple[
         prompt=row.prompt,
         cost_usd=row.cost_usd,
         took_ms=row.took_ms,
+        summary=row.summary if weighed.heard else "",
     )
     return weighed.severity, advice

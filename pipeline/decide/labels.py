@@ -26,7 +26,7 @@ def label(turn: Turn, feedback: Feedback) -> Label | None:
         incident_id=row.incident_id,
         domain=row.domain,
         features=features,
-        rule_severity=Severity(row.severity),
+        rule_severity=Severity(row.ruled or row.severity),
         learned=(turn.world.learned.probabilities(features) or None) if turn.world.learned is not None else None,
         advised=Severity(advice.severity) if answered and advice is not None and advice.severity else None,
         advised_probabilities=advice.probabilities if answered and advice is not None else {},

@@ -208,7 +208,8 @@ def acknowledge(turn: Turn, row: IncidentRow, feedback: Feedback) -> None:
 
 def correct(turn: Turn, row: IncidentRow, severity: Severity, by: str) -> None:
     before = Severity(row.severity)
-    overrule(turn, row.incident_id, by)
+    overrule(turn, row, by)
+    row.ruled = row.ruled or before.value
     row.severity = severity.value
     if row.paged_severity and before.outranks(severity):
         row.paged_severity = severity.value  # what is worse than that is news again

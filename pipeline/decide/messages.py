@@ -14,7 +14,7 @@ from agents.rows import ALERTS, INCIDENTS, AlertRow, IncidentRow, fingerprint_of
 from agents.triage import runbook_matches
 from schemas.base import Reason, Severity, from_ms
 from schemas.decision import Outcome
-from schemas.incident import AdviceStatus, Incident, IncidentAlert, IncidentStatus, Notified, TimelineEntry
+from schemas.incident import AdviceStatus, Incident, IncidentAdvice, IncidentAlert, IncidentStatus, Notified, TimelineEntry
 from schemas.runbook import RunbookMatch
 
 ENCODE = msgspec.json.Encoder().encode
@@ -81,7 +81,7 @@ def incident_message(row: IncidentRow, turn: Turn, listed: int = LISTED_ALERTS, 
         service=row.service,
         environment=row.environment,
         title=row.title,
-        summary=adopted.summary or row.summary if adopted is not None else row.summary,
+        summary=summary_of(row, said),
         confidence=adopted.confidence if adopted is not None else row.confidence,
         provenance=f"{adopted.provider}/{adopted.model} {adopted.prompt}" if adopted is not None else row.provenance,
         degraded=said is not None and said.status is AdviceStatus.MISSING,
@@ -106,6 +106,11 @@ def incident_message(row: IncidentRow, turn: Turn, listed: int = LISTED_ALERTS, 
         notified=[Notified(receiver=one[0], at=from_ms(one[1]), reason=one[2], attempt=one[3]) for one in row.notified],
         timeline=[TimelineEntry(at=from_ms(one[0]), what=one[1], by=one[2]) for one in row.timeline],
     )
+
+
+def summary_of(row: IncidentRow, said: IncidentAdvice | None) -> str:
+    """What the rules say first: no model's words stand in place of the facts."""
+    return f"{row.summary} {said.model}: {said.summary}" if said is not None and said.summary else row.summary
 
 
 def in_order(matches: list[RunbookMatch], first: list[str]) -> list[RunbookMatch]:

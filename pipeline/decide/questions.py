@@ -11,7 +11,7 @@ from agents.advice.weigh import take
 from agents.case import Turn
 from agents.features import incident_features
 from agents.incidents import is_open, load, note
-from agents.rows import ALERTS, IncidentRow
+from agents.rows import ALERTS, IncidentRow, alert_key
 from pipeline.decide.messages import revise
 from pipeline.engine.processor import Context
 from schemas.advice import AdviceRequest
@@ -34,14 +34,20 @@ def consider(turn: Turn, context: Context) -> None:
         row = turn.touched[incident_id]
         if not is_open(row) or is_notice(turn, row):
             continue
-        known = ADVICE.get(turn.state, incident_id)
-        match worth(turn, row, known, turn.world.advice):
-            case "ask":
-                ask(turn, context, row, known or AdviceRow())
-            case "later" if known is not None and known.again_at <= turn.now:
-                known.again_at = known.asked_at + round(turn.world.advice.ask_again_s * 1000)
-                ADVICE.put(turn.state, incident_id, known)
-                context.at(known.again_at, AGAIN, incident_id)
+        look_at(turn, context, row, ADVICE.get(turn.state, incident_id))
+
+
+def look_at(turn: Turn, context: Context, row: IncidentRow, known: AdviceRow | None) -> bool:
+    """Ask about one incident, or note when to look again; whether it was asked about."""
+    match worth(turn, row, known, turn.world.advice):
+        case "ask":
+            ask(turn, context, row, known or AdviceRow())
+            return True
+        case "later" if known is not None and known.again_at <= turn.now:
+            known.again_at = known.asked_at + round(turn.world.advice.ask_again_s * 1000)
+            ADVICE.put(turn.state, row.incident_id, known)
+            context.at(known.again_at, AGAIN, row.incident_id)
+    return False
 
 
 def ask(turn: Turn, context: Context, row: IncidentRow, known: AdviceRow) -> None:
@@ -53,7 +59,7 @@ def ask(turn: Turn, context: Context, row: IncidentRow, known: AdviceRow) -> Non
     known.late_until = known.deadline + round(turn.world.advice.late_within_s * 1000)
     if not known.answered:
         known.code = known.text = ""
-    if first and turn.alert is not None and turn.alert.name == row.name:
+    if turn.alert is not None and alert_key(turn.alert.fingerprint, turn.alert.domain) == row.opener:
         known.described = description(turn.alert)
     ADVICE.put(turn.state, row.incident_id, known)
     revise(row, turn)
@@ -98,8 +104,7 @@ def timer(turn: Turn, context: Context, name: str, incident_id: str, due: int) -
     if name == AGAIN:
         known.again_at = 0
         ADVICE.put(turn.state, incident_id, known)
-        if worth(turn, row, known, turn.world.advice) == "ask":
-            ask(turn, context, row, known)
+        if turn.world.advice.mode != "off" and look_at(turn, context, row, known):
             turn.publish.add(incident_id)
     elif known.waiting and not known.code and due >= known.deadline - PUBLISH_MS:
         missing(known, "too_late", "no model answered in time; an answer that still comes is an amendment")
@@ -126,13 +131,12 @@ def is_notice(turn: Turn, row: IncidentRow) -> bool:
     return opener is not None and opener.notice
 
 
-def overrule(turn: Turn, incident_id: str, by: str) -> None:
-    """A person has said how urgent it is."""
-    known = ADVICE.get(turn.state, incident_id)
-    if known is None or known.overruled:
+def overrule(turn: Turn, row: IncidentRow, by: str) -> None:
+    """A person has said how urgent it is: from now on no model is heard on that."""
+    known = ADVICE.get(turn.state, row.incident_id) or AdviceRow()
+    if known.overruled:
         return
     known.overruled = True
-    ADVICE.put(turn.state, incident_id, known)
-    row = load(turn, incident_id)
-    if row is not None and known.severity and known.severity != row.severity:
+    ADVICE.put(turn.state, row.incident_id, known)
+    if known.severity and known.severity != row.severity:
         note(row, turn.now, f"the model's {known.severity} is no longer shown", by)

@@ -13,6 +13,7 @@ from schemas.base import Severity, from_ms
 from schemas.feedback import Feedback
 from schemas.incident import AdviceStatus, Incident
 from schemas.learning import Label
+from schemas.topology import Service
 from tests.scenarios.memory_backend import MemoryBackend
 
 P1, P2, P3, P4 = Severity
@@ -66,7 +67,8 @@ def test_revision_one_is_the_rules_and_the_answer_is_a_later_one() -> None:
     first, last = revisions(made)[0], revisions(made)[-1]
     assert (first.revision, first.severity, first.provenance, first.degraded) == (1, P3, "rules", False)
     assert first.advice is not None and first.advice.status is AdviceStatus.PENDING
-    assert (last.severity, last.provenance, last.summary) == (P2, "ollama/m triage@1", "Checkout runs out of disk.")
+    assert (last.severity, last.provenance) == (P2, "ollama/m triage@1")
+    assert last.summary == f"{first.summary} m: Checkout runs out of disk."
     assert last.advice is not None and last.advice.status is AdviceStatus.ADOPTED and last.advice.reason.code == "raised"
     assert last.advice.rule_severity is P3 and last.advice.cost_usd == pytest.approx(0.001)
 
@@ -86,7 +88,17 @@ def test_a_page_that_goes_out_later_carries_the_summary_of_the_model_and_the_sev
     fire(made)
     wait(made, 60)
     ((_, page),) = made.told()
-    assert page.incident.summary == "Checkout runs out of disk." and page.incident.severity is P3
+    assert page.incident.summary == f"{revisions(made)[0].summary} m: Checkout runs out of disk." and page.incident.severity is P3
+
+
+@pytest.mark.parametrize("config", [AdviceConfig(), AdviceConfig(floors={P2: P4})])
+def test_the_words_of_an_answer_that_plays_down_what_the_rules_say_reach_nobody(config: AdviceConfig) -> None:
+    made = backend(config, say=lambda request: advice(P4, summary="Nothing is broken."))
+    fire(made, severity="P2")
+    wait(made, 60)
+    texts = [one.summary for one in revisions(made)] + [one.incident.summary for _, one in made.told()]
+    assert len(made.told()) == 1 and set(texts) == {revisions(made)[0].summary}
+    assert all(one.advice is None or one.advice.summary == "" for one in revisions(made))
 
 
 def test_a_p1_page_waits_for_no_model() -> None:
@@ -245,3 +257,73 @@ def test_the_question_is_complete_and_bounded() -> None:
     assert len(request.to_json()) < 40_000
     assert len(alert.labels) <= 30 and len(alert.description) == 600 and request.question.floor is P3
     assert request.deadline < revisions(made)[0].deadline
+
+
+def test_an_incident_that_becomes_a_p1_is_asked_about_at_once_and_the_older_answer_is_not_taken() -> None:
+    made = backend(
+        say=lambda request: advice(request.question.rule_severity, summary=f"Said of a {request.question.rule_severity.value}."),
+        after_ms=3_000,
+    )
+    fire(made, severity="P3")
+    wait(made, 1)
+    fire(made, severity="P1")
+    wait(made, 2.5)
+    assert [(at - made.start, request.question.rule_severity) for at, request in made.model.asked] == [(0, P3), (1_000, P1)]
+    assert all(one.advice is None or one.advice.status is AdviceStatus.PENDING for one in revisions(made))
+    wait(made, 5)
+    assert revisions(made)[-1].summary.endswith("Said of a P1.")
+
+
+def test_a_question_tells_the_words_of_the_opener_and_of_the_alert_of_the_moment_only() -> None:
+    made = backend(AdviceConfig(ask_again_s=5), say=lambda request: advice(P3))
+    fire(made, labels={"data": "confidential"}, summary="secret of the opener")
+    wait(made, 10)
+    fire(made, name="Other", labels={"data": "open"}, summary="of the other")
+    wait(made, 10)
+    fire(made, name="DiskFilling", labels={"instance": "2"}, summary="of one with the opener's name")
+    fire(made, name="Third", summary="of the third")
+    wait(made, 10)
+    asked = [request.question.alerts for _, request in made.model.asked]
+    assert len(asked) == 3
+    assert all(alerts[0].labels["data"] == "confidential" and alerts[0].summary == "secret of the opener" for alerts in asked)
+    told = {alert.name: alert.summary for alert in asked[-1]}
+    assert told["Other"] == "" and "of one with the opener's name" not in told.values()
+
+
+def test_a_person_is_heard_also_where_no_model_was_asked_yet() -> None:
+    made = backend(AdviceConfig(severities=(P1, P2), floors={P2: P4}), say=lambda request: advice(P4))
+    fire(made, severity="P4")
+    wait(made, 1)
+    incident = revisions(made)[-1]
+    said = Feedback(
+        feedback_id="f1",
+        kind="severity",
+        incident_id=incident.incident_id,
+        domain=incident.domain,
+        by="ann",
+        at=from_ms(made.runner.now),
+        severity=P2,
+    )
+    made.send("feedback", incident.domain, said.to_json())
+    wait(made, 60)
+    assert made.model.asked == [] and revisions(made)[-1].severity is P2 and revisions(made)[-1].advice is None
+
+
+def test_a_label_says_what_the_rules_said_and_of_which_service_also_after_a_correction_and_a_rise() -> None:
+    made = backend(say=lambda request: None)
+    made.send("topology", "web", Service(name="web", depends_on=["db"]).to_json())
+    fire(made, name="WebSlow", service="web")
+    wait(made, 1)
+    fire(made, name="DbDown", severity="P2", service="db")
+    incident = revisions(made)[-1]
+    for number, severity in enumerate((P4, P1)):
+        said = Feedback(
+            feedback_id=f"f{number}", kind="severity", incident_id=incident.incident_id, domain=incident.domain, by="ann",
+            at=from_ms(made.runner.now), severity=severity,
+        )  # fmt: skip
+        made.send("feedback", incident.domain, said.to_json())
+    labels = [Label.from_json(record.value or b"") for record in made.runner.records("labels")]
+    assert [(one.rule_severity, one.severity, one.features.name, one.features.service) for one in labels] == [
+        (P2, P4, "WebSlow", "web"),
+        (P2, P1, "WebSlow", "web"),
+    ]
