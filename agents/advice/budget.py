@@ -20,6 +20,9 @@ HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 KEPT = 64
 """Periods whose excess is remembered: two days of hours, and the days."""
 
+STAYS = "advise-"
+"""Begins the names of workers that go on after a denial. A command line is denied and gone: it cannot tell anybody when a period ends."""
+
 
 def micro(usd: float) -> int:
     """Whole micro-dollars, rounded up; what is a millionth of one above a whole is an error of floats. At most a billion dollars."""
@@ -37,7 +40,7 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Exceeded:
-    """The first reservation of a period that was denied."""
+    """The first reservation of a period that was denied to a worker that stays: it is the one that tells people."""
 
     period: Period
     worker: str
@@ -140,7 +143,7 @@ class Budget:
 
     def _exceed(self, refusal: Refusal, usage: Usage) -> None:
         name = refusal.period.name
-        if name not in self.exceeded:
+        if name not in self.exceeded and usage.worker.startswith(STAYS):
             self.exceeded[name] = Exceeded(refusal.period, usage.worker, usage.usage_id, refusal.why)
             if len(self.exceeded) > KEPT:
                 del self.exceeded[next(iter(self.exceeded))]

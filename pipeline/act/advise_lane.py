@@ -28,6 +28,7 @@ IN_HAND = 5_000
 STUCK_AFTER_S = 120.0
 """Beyond the time in which every question must have been answered."""
 DEADLINE_S = 15.0
+TURN_S, LEDGER_S = 0.05, 5.0
 DRAIN_S, USAGE_S = 2.5, 0.8
 """Leaving: for the answers that are about to come, and for their usage."""
 
@@ -82,7 +83,7 @@ async def run_advise(
     log.start()
     ledger.start()
     try:
-        if await _loaded(rules, health, stop):
+        if await _loaded(rules, ledger, health, stop):
             adviser = make(settings, config, rules, ledger, observer)
             await _answer(settings, config, adviser, observer, health, stop, times)
     finally:
@@ -91,15 +92,20 @@ async def run_advise(
         rules.close()
 
 
-async def _loaded(rules: LiveRules, health: Health, stop: threading.Event) -> bool:
-    """Wait for the rules: one of them may forbid a provider. False when stopped before."""
+async def _loaded(rules: LiveRules, ledger: KafkaLedger, health: Health, stop: threading.Event) -> bool:
+    """Wait for the rules: one of them may forbid a provider; then a while for the ledger, without which only unpaid ones are asked.
+
+    False when stopped before.
+    """
     health.waits("rules", "reading routing rules and prompt versions")
     health.started()
-    while not rules.loaded:
+    turns_left = round(LEDGER_S / TURN_S)
+    while not rules.loaded or (turns_left > 0 and not ledger.ready):
         if stop.is_set():
             return False
+        turns_left -= rules.loaded
         health.turn()
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(TURN_S)
     health.has("rules")
     return True
 

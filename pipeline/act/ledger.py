@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
-from agents.advice.budget import DAY_MS, Budget, Exceeded
+from agents.advice.budget import DAY_MS, STAYS, Budget, Exceeded
 from agents.advice.config import AdviceConfig
 from pipeline.act.clients import RETRY_S
 from pipeline.act.lane import briefly
@@ -62,7 +62,7 @@ class KafkaLedger:
         self._show = told
         self._reserve_s = reserve_s
         self._clock = clock
-        self.worker = f"advise-{settings.slot}"
+        self.worker = f"{STAYS}{settings.slot}"
         self._place = TopicPartition(full_name(settings.topic_prefix, TOPIC), PARTITION)
         self._budget = self._empty()
         self._waiting: dict[str, asyncio.Future[str]] = {}
@@ -81,7 +81,7 @@ class KafkaLedger:
         if refusal is not None and refusal.period.name in self._budget.exceeded:
             # The log knows already that this period is used up: a record more would change nothing.
             raise ProviderError(Failure.BUDGET, refusal.why, asked=False)
-        if not self._reading or not self._log.connected or len(self._waiting) + len(self._given_up) >= MOST_PENDING:
+        if not self.ready or len(self._waiting) + len(self._given_up) >= MOST_PENDING:
             raise away()
         usage = self._usage("reserve", uuid.uuid4().hex, provider, model, task, incident_id, usd)
         answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -182,11 +182,11 @@ class KafkaLedger:
         budget = self._empty()
         caught_up = (await consumer.end_offsets([self._place]))[self._place]
         while not self._closed:
+            if not self._reading and await consumer.position(self._place) >= caught_up:
+                self._budget, self._reading = budget, True
             found = await consumer.getmany(timeout_ms=1000, max_records=2000)
             for record in found.get(self._place, ()):
                 self._take(record, budget)
-            if not self._reading and await consumer.position(self._place) >= caught_up:
-                self._budget, self._reading = budget, True
 
     async def _begin(self, consumer: Any) -> int:
         end = (await consumer.end_offsets([self._place]))[self._place]

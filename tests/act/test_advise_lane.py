@@ -31,16 +31,17 @@ from schemas.effect import Receipt
 from schemas.learning import Snapshot
 from schemas.routing import RoutingRule
 from schemas.usage import Usage
+from tests.fakes.claude import KEY, FakeClaude
 
 
-def a_request(incident: str = "i1", *, late_in_s: float = 60.0, attempt: int = 1) -> AdviceRequest:
+def a_request(incident: str = "i1", *, late_in_s: float = 60.0, attempt: int = 1, name: str = "HighErrorRate") -> AdviceRequest:
     now = round(time.time() * 1000)
     question = Question(
         task=AdviceTask.TRIAGE,
         incident_id=incident,
         rule_severity=Severity.P2,
         floor=Severity.P2,
-        alerts=[AskedAlert(name="HighErrorRate", service="checkout")],
+        alerts=[AskedAlert(name=name, service="checkout")],
     )
     return AdviceRequest(
         effect_id=f"{incident}|advice",
@@ -91,7 +92,8 @@ class Double:
 
 class Rig:
     def __init__(self, bootstrap: str, prefix: str, **settings: Any) -> None:
-        self.settings = Settings(brokers=bootstrap, topic_prefix=prefix, ollama_url="http://127.0.0.1:1", **settings)
+        asked = settings or {"ollama_url": "http://127.0.0.1:1"}
+        self.settings = Settings(brokers=bootstrap, topic_prefix=prefix, **asked)
         self.metrics = build(process=False)
         self.health = Health(self.metrics, "advise")
         self.double: Double | None = None
@@ -244,3 +246,42 @@ def test_the_real_adviser_is_built_and_answers_that_its_server_is_away(rig: Rig,
     receipt = Receipt.from_json(record.value())
     assert receipt.status == "failed" and receipt.tried[-1].provider == "ollama"
     assert json.loads(usage.value())["outcome"] == "unreachable"
+
+
+@contextmanager
+def served(fake: FakeClaude) -> Iterator[FakeClaude]:
+    """The fake on a loop of its own, since the lane has one too."""
+    up, down = threading.Event(), threading.Event()
+
+    async def serve() -> None:
+        async with fake:
+            up.set()
+            await asyncio.to_thread(down.wait)
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="claude")
+    thread.start()
+    try:
+        assert up.wait(5)
+        yield fake
+    finally:
+        down.set()
+        thread.join(5)
+
+
+@pytest.mark.slow
+def test_a_paid_model_is_asked_only_as_often_as_the_ledger_allows(embedded_topics: str, prefix: str) -> None:
+    with served(FakeClaude()) as fake:
+        rig = Rig(embedded_topics, prefix, anthropic_key=KEY, anthropic_url=fake.url)
+        with running(rig, make=make_adviser, config=AdviceConfig(analyses_per_hour=1)):
+            wait_for(lambda: rig.health.missing == {})
+            rig.ask(a_request("first"))
+            rig.read("receipts", 1, 20)
+            rig.ask(a_request("second", name="DiskFull"))
+            receipts = {one.incident_id: one for one in (Receipt.from_json(record.value()) for record in rig.read("receipts", 2, 20))}
+            usage = [Usage.from_json(record.value()) for record in rig.read("usage", 4)]
+    asked = [request for request in fake.requests if request.method == "POST"]
+    assert len(asked) == 1, "a call was made that the ledger did not grant"
+    assert {one.provider: one.outcome for one in receipts["second"].tried}["claude"] == "budget"
+    assert [(one.kind, one.asked, one.outcome) for one in usage][:2] == [("reserve", True, ""), ("settle", True, "answered")]
+    assert [(one.kind, one.asked, one.outcome) for one in usage][2:] == [("reserve", True, ""), ("settle", False, "budget")]
+    assert 0 < usage[1].cost_usd <= usage[0].cost_usd

@@ -90,6 +90,14 @@ def test_the_first_denial_of_each_period_is_remembered_with_its_worker() -> None
     assert len(budget.exceeded) == KEPT
 
 
+def test_a_command_line_that_is_denied_first_does_not_take_the_alert_with_it() -> None:
+    budget = Budget(1.0, 1)
+    assert reserved(budget, "a", 0.1, worker="fluxai")
+    assert not reserved(budget, "b", 0.1, worker="fluxai") and budget.exceeded == {}
+    assert not reserved(budget, "c", 0.1, worker="advise-2") and not reserved(budget, "d", 0.1, worker="advise-0")
+    assert [one.worker for one in budget.exceeded.values()] == ["advise-2"]
+
+
 def test_a_refusal_asked_for_ahead_knows_that_its_period_may_be_over() -> None:
     budget = Budget(0.1, 1)
     assert reserved(budget, "a", 0.1)
