@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from agents.advice.config import AdviceConfig
 from pipeline.act.providers.build import runs_in_a_cloud
 from pipeline.act.providers.network import is_local
+from pipeline.act.providers.sdk import UNTOLD, host
 from pipeline.settings import Settings
 
 NONE = "no model: verdicts are from rules; set OLLAMA_URL (others: docs/models.md)"
@@ -54,12 +55,12 @@ def provider_facts(settings: Settings, config: AdviceConfig) -> list[ProviderFac
 
 
 def shown_url(url: str) -> str:
-    """A URL for people: no user, password, query or fragment."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
+    """A URL for people: no user, password, query or fragment. Empty where it cannot be told which part is the password."""
+    who = host(url)
+    if who == UNTOLD:
         return ""
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" if parts.netloc else ""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{who}{parts.path}"
 
 
 def models_line(settings: Settings, config: AdviceConfig) -> str:

@@ -27,7 +27,8 @@ def _brokers(value: Any) -> Any:
     return str(value).replace(" ", "")
 
 
-URL = r"^(|https?://[^\s]+)$"
+URL = r"^(|https?://([^\s/?#@]*@)?(\[[0-9A-Fa-f:.%]+\]|[^\s/?#@:\[\]]+)(:[0-9]{1,5})?([/?#][^\s@]*)?)$"
+"""A `/`, `?`, `#` or `@` in a password must be written as `%2F`, `%3F`, `%23`, `%40`: else nobody can tell where the host begins."""
 Switch = Annotated[bool, BeforeValidator(_switch)]
 Brokers = Annotated[str, BeforeValidator(_brokers)]
 Port = Annotated[int, Field(ge=0, le=65535)]

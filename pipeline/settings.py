@@ -331,10 +331,10 @@ def _catalogue() -> tuple[Entry, ...]:
 
 
 def _plainly(message: str, value: str, secret: bool) -> str:
-    """A validator's sentence, with the value where it is no secret."""
+    """A validator's sentence, with the value where it is no secret and no URL that may hold one."""
     message = message.removeprefix("Value error, ").removeprefix("Input ").removeprefix("Value ").replace(" items ", " characters ")
     message = message.partition(" after validation")[0]
-    shown = "the value" if secret else repr(value)
+    shown = "the value" if secret or "@" in value else repr(value)
     if message.startswith("String should match pattern"):
         return f"{shown} is not allowed"
     return f"{shown} {message}" if message.startswith(("should", "is ")) else message

@@ -21,6 +21,9 @@ from pipeline.settings import BY_NAME, CATALOGUE, Settings, SettingsError, as_ma
         ("TRANSIENT_TTL", "-3", "greater than or equal to 0"),
         ("FLUX_CONFIG", "nowhere.yaml", "there is no file"),
         ("FLUX_KAFKA_SECURITY_PROTOCOL", "SASL_SSL", "needs a mechanism"),
+        ("OLLAMA_URL", "bob:S3cretPw@gpu:11434", "the value is not allowed"),
+        ("OLLAMA_URL", "http://bob:S3c/retPw@gpu:11434", "the value is not allowed"),
+        ("OPENAI_BASE_URL", "http://bob:33/retPw@gpu/v1", "the value is not allowed"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_fault_and_fix(name: str, value: str, fault: str) -> None:

@@ -19,6 +19,7 @@ import httpx
 from pipeline.act.providers import labels, real_calls
 from pipeline.act.providers.base import Answer, Ask, Failure, ProviderError
 from pipeline.act.providers.check import Check
+from pipeline.act.providers.sdk import host, quiet
 
 if TYPE_CHECKING:
     from ollama import AsyncClient, ChatResponse
@@ -48,6 +49,9 @@ class Ollama:
 
         self.model, self.local, self.slots = model, local, slots
         self.url = url.rstrip("/")
+        self.host = host(url)
+        """For messages: the URL itself may hold a password."""
+        quiet("httpx")
         limits = httpx.Limits(max_connections=slots + 2, max_keepalive_connections=slots + 2, keepalive_expiry=30.0)
         options: dict[str, Any] = {"timeout": TIMEOUT, "follow_redirects": False, "trust_env": False}
         self._client: AsyncClient = AsyncClient(self.url, transport=BoundedTransport(limits=limits, trust_env=False), **options)
@@ -78,7 +82,7 @@ class Ollama:
             raise self._failure(error, None, begun=False) from None
         if _full(self.model) not in models:
             has = ", ".join(models[:5]) or "no model at all"
-            raise ProviderError(Failure.NO_MODEL, f"no model {self.model} at {self.url}, it has {has}: ollama pull {self.model}")
+            raise ProviderError(Failure.NO_MODEL, f"no model {self.model} at {self.host}, it has {has}: ollama pull {self.model}")
         loaded = next((one for one in running.models if _full(one.model or "") == _full(self.model)), None)
         context = getattr(loaded, "context_length", None) if loaded else None
         return Check(
@@ -133,7 +137,7 @@ class Ollama:
                 return error
             case TimeoutError() | httpx.ReadTimeout() | httpx.WriteTimeout():
                 within = f" within {ask.timeout_s:.1f} s" if ask else ""
-                return ProviderError(Failure.TIMEOUT, f"no whole answer{within} from {self.url}")
+                return ProviderError(Failure.TIMEOUT, f"no whole answer{within} from {self.host}")
             case httpx.PoolTimeout():
                 return ProviderError(
                     Failure.BUSY, f"all {self.slots + 2} connections are in use: more asked than slots ({self.slots})", asked=False
@@ -143,13 +147,13 @@ class Ollama:
             ):
                 return ProviderError(
                     Failure.UNREACHABLE,
-                    f"nobody answers at {self.url}: is Ollama running (ollama serve), is OLLAMA_URL right?",
+                    f"nobody answers at {self.host}: is Ollama running (ollama serve), is OLLAMA_URL right?",
                     asked=False,
                 )
             case ConnectionError() | httpx.NetworkError() | httpx.RemoteProtocolError():
                 if begun:
-                    return ProviderError(Failure.BROKEN, f"the connection to {self.url} broke in the middle of the answer")
-                return ProviderError(Failure.UNREACHABLE, f"the connection to {self.url} broke before an answer began")
+                    return ProviderError(Failure.BROKEN, f"the connection to {self.host} broke in the middle of the answer")
+                return ProviderError(Failure.UNREACHABLE, f"the connection to {self.host} broke before an answer began")
             case ResponseError():
                 return self._told(error.status_code, _words(error.error, ask))
             case httpx.HTTPStatusError():
@@ -157,27 +161,27 @@ class Ollama:
             case RequestError():
                 return ProviderError(Failure.REFUSED, "the client takes this request for invalid", asked=False)
             case httpx.HTTPError() | ValueError() | TypeError() | AttributeError() | KeyError() | RecursionError():
-                return ProviderError(Failure.BROKEN, f"what {self.url} says is not Ollama's protocol ({type(error).__name__})")
+                return ProviderError(Failure.BROKEN, f"what {self.host} says is not Ollama's protocol ({type(error).__name__})")
             case _:
-                return ProviderError(Failure.INTERNAL, f"{type(error).__name__} in the call of {self.url}")
+                return ProviderError(Failure.INTERNAL, f"{type(error).__name__} in the call of {self.host}")
 
     def _told(self, status: int, words: str) -> ProviderError:
         """The server's own refusal; status -1 is an error line in the middle of a stream."""
         said = f": {words}" if words else ""
         if status == 404 and "model" in words:
-            return ProviderError(Failure.NO_MODEL, f"no model {self.model} at {self.url}: ollama pull {self.model}")
+            return ProviderError(Failure.NO_MODEL, f"no model {self.model} at {self.host}: ollama pull {self.model}")
         if status == 404:
-            return ProviderError(Failure.BROKEN, f"{self.url} has no /api/chat: is OLLAMA_URL the address of an Ollama server?")
+            return ProviderError(Failure.BROKEN, f"{self.host} has no /api/chat: is OLLAMA_URL the address of an Ollama server?")
         if status in (429, 503):
-            return ProviderError(Failure.OVERLOADED, f"{self.url} is loading the model or too busy ({status}){said}")
+            return ProviderError(Failure.OVERLOADED, f"{self.host} is loading the model or too busy ({status}){said}")
         if status in (401, 402, 403):
-            return ProviderError(Failure.DENIED, f"{self.url} wants a sign-in ({status}){said}")
+            return ProviderError(Failure.DENIED, f"{self.host} wants a sign-in ({status}){said}")
         if status in (502, 504):
-            return ProviderError(Failure.UNREACHABLE, f"a proxy at {self.url} cannot reach Ollama ({status})")
+            return ProviderError(Failure.UNREACHABLE, f"a proxy at {self.host} cannot reach Ollama ({status})")
         if 300 <= status < 500:
-            return ProviderError(Failure.REFUSED, f"{self.url} turned the request down ({status}){said}")
+            return ProviderError(Failure.REFUSED, f"{self.host} turned the request down ({status}){said}")
         where = "in the middle of the answer" if status < 0 else f"({status})"
-        return ProviderError(Failure.BROKEN, f"{self.url} failed {where}{said}")
+        return ProviderError(Failure.BROKEN, f"{self.host} failed {where}{said}")
 
 
 class _Growing:

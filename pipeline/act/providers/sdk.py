@@ -20,6 +20,8 @@ POOL_S = 0.2
 MOST_BYTES = 8 * 2**20
 """Of an answer as it comes over the line."""
 MAX_RETRY_AFTER_S = 3600.0
+UNTOLD = "the server"
+"""Stands for a host that cannot be told from a password."""
 
 _OF_STATUS = {
     400: (Failure.REFUSED, "it takes the request for wrong"),
@@ -55,6 +57,8 @@ def http_client(url: str, slots: int) -> httpx2.AsyncClient:
     and a server of this network. Answers are bounded: the clients read them into memory whole."""
     import httpx2
 
+    quiet("httpx2")
+
     class Bounded(httpx2.AsyncByteStream):
         def __init__(self, inner: httpx2.AsyncByteStream) -> None:
             self._inner, self._left = inner, MOST_BYTES
@@ -86,16 +90,20 @@ def timeout(left_s: float) -> httpx2.Timeout:
 
 
 def quiet(name: str) -> None:
-    """Below warnings the clients log whole requests, prompts with them."""
+    """Below warnings the clients log whole requests: URLs with their passwords, prompts."""
     logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def host(url: str) -> str:
-    """For people: no path, no user, no password."""
+    """For people: no path, no user, no password. `the server` where a `/`, `?` or `#` in a password hides where the host begins."""
     try:
-        return urlsplit(url).netloc.rpartition("@")[2] or "the server"
+        parts = urlsplit(url)
+        _ = parts.port  # raises where it is no number
     except ValueError:
-        return "the server"
+        return UNTOLD
+    if "@" in f"{parts.path}{parts.query}{parts.fragment}":
+        return UNTOLD
+    return parts.netloc.rpartition("@")[2] or UNTOLD
 
 
 def translated(error: Exception, sdk: Sdk, url: str) -> ProviderError:

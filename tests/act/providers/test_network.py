@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pipeline.act.providers.network import is_local, is_loopback
+from pipeline.act.providers.sdk import host
+from pipeline.models import shown_url
 
 
 @pytest.mark.parametrize(
@@ -36,3 +38,20 @@ def test_it_leaves_this_network_or_cannot_be_told(host: str) -> None:
 )
 def test_a_url_that_two_parsers_may_read_in_two_ways_is_not_local(url: str) -> None:
     assert not is_local(url) and not is_loopback(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://bob:S3cretPw@gpu:11434/v1", "gpu:11434"),
+        ("http://bob:S3c@retPw@gpu/v1", "gpu"),
+        ("http://bob:S3c/retPw@gpu/v1", "the server"),
+        ("http://bob:33/S3cretPw@gpu/v1", "the server"),
+        ("http://bob:S3c#retPw@gpu", "the server"),
+        ("http://[::1]:11434", "[::1]:11434"),
+        ("", "the server"),
+    ],
+)
+def test_a_host_for_people_never_holds_a_part_of_a_password(url: str, shown: str) -> None:
+    assert host(url) == shown
+    assert "S3c" not in shown_url(url) and "bob" not in shown_url(url)

@@ -274,3 +274,19 @@ def test_a_name_without_a_tag_means_latest() -> None:
         assert await provider.models() == ["tiny:latest"]
 
     against(use, model="tiny", models=("tiny:latest",))
+
+
+@pytest.mark.parametrize("status", [-1, 302, 400, 401, 404, 429, 500, 502])
+def test_the_password_of_the_url_is_in_no_message(status: int) -> None:
+    async def scenario() -> ProviderError:
+        server = Refuses(status)
+        async with server:
+            url = "http://127.0.0.1:9" if status < 0 else server.url
+            provider = Ollama(url.replace("://", "://bob:S3cretPw@"), MODEL, slots=1)
+            try:
+                return await failure(provider.ask(an_ask()))
+            finally:
+                await provider.close()
+
+    error = asyncio.run(scenario())
+    assert "127.0.0.1" in error.what and "S3cretPw" not in f"{error} {error.what}" and "bob" not in error.what
