@@ -34,6 +34,7 @@ class Learned(Protocol):
     """What people's corrections taught: `agents.learned.Classifier`."""
 
     def probabilities(self, features: Features) -> dict[str, float]: ...
+    def knows(self, features: Features) -> bool: ...
     def runbook_wrong(self, features: Features, runbook_id: str) -> float: ...
 
 
@@ -93,6 +94,8 @@ class Turn:
     """Alert event, receipt or feedback that this turn is about."""
     alert: Alert | None = None
     """The alert event that this turn is about."""
+    advised: set[str] = field(default_factory=set)
+    """Incidents whose question to a model came to an end in this turn."""
 
 
 @dataclass(slots=True)

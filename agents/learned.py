@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import blake2b
-from math import exp, isfinite, sqrt
+from math import exp, sqrt
 from typing import Any
 
 from schemas.base import Severity
@@ -27,6 +27,14 @@ DOUBT_PRIOR = 0.25
 """How often the first of the proposed runbooks is wrong before anybody said so: a quarter of real texts, as measured on 711."""
 DOUBT_WEIGHT = 2.0
 """How many labels a wider place counts for in a narrower one."""
+SPECIFIC = ("n:", "ns:")
+"""Kinds of features that tell one alert from others; what all alerts share says nothing about this one."""
+SUPPORT = "labels"
+"""In a row of weights: how many labels had this feature."""
+KNOWN_FROM = 3
+"""So many labels of an alert's name, or name and service, make it known."""
+WEIGHT, COUNT, ROWS, NAME = 1e3, 1e9, 20_000, 100
+"""Bounds of a snapshot: of a weight, a count, the rows of a table, and the characters of a row's name."""
 
 
 def vector(features: Features) -> dict[str, float]:
@@ -76,17 +84,24 @@ def doubt(counts: Mapping[str, tuple[float, float]], features: Features, runbook
 class Classifier:
     """Probabilities from snapshots. Without I/O, state or randomness; about 20 µs a question."""
 
-    def __init__(self, weights: Mapping[str, tuple[float, ...]], counts: Mapping[str, tuple[float, float]]) -> None:
+    def __init__(
+        self, weights: Mapping[str, tuple[float, ...]], counts: Mapping[str, tuple[float, float]], known: frozenset[str] = frozenset()
+    ) -> None:
+        """`known`: specific features that enough labels had."""
         self._weights = weights
         self._counts = counts
+        self._known = known
 
     @classmethod
     def from_snapshot(cls, severity: Snapshot | None, runbook: Snapshot | None = None) -> Classifier | None:
         """None where there is neither. Raises ValueError when a snapshot is none of this version of the features; a retry does not help."""
         if severity is None and runbook is None:
             return None
+        content = severity.content if severity is not None else None
         return cls(
-            read_weights(severity.content) if severity is not None else {}, read_counts(runbook.content) if runbook is not None else {}
+            read_weights(content) if content is not None else {},
+            read_counts(runbook.content) if runbook is not None else {},
+            read_known(content) if content is not None else frozenset(),
         )
 
     def probabilities(self, features: Features) -> dict[str, float]:
@@ -94,6 +109,10 @@ class Classifier:
         if not self._weights:
             return {}
         return softmax(self._weights, vector(features))
+
+    def knows(self, features: Features) -> bool:
+        """Whether people spoke about alerts of this name often enough. If not, `probabilities` are of alerts in general."""
+        return not self._known.isdisjoint(vector(features))
 
     def runbook_wrong(self, features: Features, runbook_id: str) -> float:
         """Probability that people would call this runbook wrong for this alert; `DOUBT_PRIOR` where nothing was said."""
@@ -120,26 +139,42 @@ def likeliest(probabilities: Mapping[str, float]) -> Severity:
 
 def read_weights(content: Mapping[str, Any]) -> dict[str, tuple[float, ...]]:
     """Weights of a severity snapshot: feature to a weight for each of `CLASSES`. Raises ValueError."""
-    return {feature: tuple(number(row.get(name, 0.0)) for name in CLASSES) for feature, row in mapping(content, "weights").items() if row}
+    return {
+        feature: tuple(number(row.get(name, 0.0), -WEIGHT, WEIGHT) for name in CLASSES)
+        for feature, row in mapping(content, "weights").items()
+        if row
+    }
+
+
+def read_known(content: Mapping[str, Any]) -> frozenset[str]:
+    """Specific features of a severity snapshot that enough labels had; none where it does not tell. Raises ValueError."""
+    support = {feature: number(row.get(SUPPORT, 0), 0, COUNT) for feature, row in mapping(content, "weights").items()}
+    return frozenset(feature for feature, labels in support.items() if labels >= KNOWN_FROM and feature.startswith(SPECIFIC))
 
 
 def read_counts(content: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
     """Counts of a runbook snapshot: place to (wrong, right). Raises ValueError."""
-    return {place: (number(row.get("wrong", 0.0)), number(row.get("right", 0.0))) for place, row in mapping(content, "weights").items()}
+    return {
+        place: (number(row.get("wrong", 0.0), 0, COUNT), number(row.get("right", 0.0), 0, COUNT))
+        for place, row in mapping(content, "weights").items()
+    }
 
 
 def mapping(content: Mapping[str, Any], name: str) -> dict[str, dict[str, Any]]:
     if content.get("features") != FEATURES_VERSION:
-        raise ValueError(f"learned from features of version {content.get('features')!r}; this release looks at version {FEATURES_VERSION}")
+        raise ValueError(f"not learned from features of version {FEATURES_VERSION}, which this release looks at")
     found = content.get(name)
     if not isinstance(found, dict) or not all(isinstance(row, dict) for row in found.values()):
         raise ValueError(f"{name!r} is no table of tables")
+    if len(found) > ROWS or not all(isinstance(key, str) and len(key) <= NAME for key in found):
+        raise ValueError(f"{name!r} has more than {ROWS} rows, or a row with a name of more than {NAME} characters")
     return found
 
 
-def number(value: object) -> float:
-    if not isinstance(value, int | float) or not isfinite(value):
-        raise ValueError(f"{value!r} is no weight")
+def number(value: object, low: float, high: float) -> float:
+    """Raises ValueError for everything that is no number between the bounds, both included."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise ValueError(f"a number from {low:g} to {high:g} is needed")
     return float(value)
 
 

@@ -5,10 +5,10 @@ The order of the labels is all that matters: no seed, no clock, no hash order. T
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import Any
 
-from agents.learned import CLASSES, FEATURES_VERSION, doubt, places, vector
+from agents.learned import CLASSES, FEATURES_VERSION, SPECIFIC, SUPPORT, doubt, places, vector
 from schemas.base import Severity
 from schemas.learning import Features
 
@@ -29,6 +29,7 @@ class SeverityTrainer:
 
         self._model: Any = linear_model.SoftmaxRegression(optim.AdaGrad(STEP))
         self._limit = limit
+        self._support: Counter[str] = Counter()
         for name in CLASSES:  # all classes from the start and in this order: river would add them as they come
             self._model.weights[name]
 
@@ -37,23 +38,26 @@ class SeverityTrainer:
         return {name: found[name] for name in CLASSES}
 
     def learn(self, features: Features, severity: Severity) -> None:
-        self._model.learn_one(vector(features), severity.value)
+        found = vector(features)
+        self._model.learn_one(found, severity.value)
+        self._support.update(feature for feature in found if feature.startswith(SPECIFIC))
         if len(self._model.weights[CLASSES[0]]) > self._limit:
             self._drop()
 
     def content(self) -> dict[str, Any]:
         """What a snapshot carries: gives `agents.learned.Classifier` the same probabilities."""
-        first = self._model.weights[CLASSES[0]]
-        return {
-            "features": FEATURES_VERSION,
-            "weights": {feature: {name: self._model.weights[name][feature] for name in CLASSES} for feature in first},
-        }
+        weights, support = self._model.weights, self._support
+        rows: dict[str, dict[str, float]] = {feature: {name: weights[name][feature] for name in CLASSES} for feature in weights[CLASSES[0]]}
+        for feature in rows.keys() & support.keys():
+            rows[feature][SUPPORT] = support[feature]
+        return {"features": FEATURES_VERSION, "weights": rows}
 
     def _drop(self) -> None:
         """Forget the features that say least, with what the optimizer remembers of them."""
         weights = self._model.weights
         ordered = sorted(weights[CLASSES[0]], key=lambda feature: (-max(abs(weights[name][feature]) for name in CLASSES), feature))
         for feature in ordered[int(self._limit * KEPT) :]:
+            self._support.pop(feature, None)
             for name in CLASSES:
                 del weights[name][feature]
                 self._model.optimizers[name].g2.pop(feature, None)

@@ -151,9 +151,22 @@ def test_a_question_costs_microseconds() -> None:
         {"features": FEATURES_VERSION, "weights": {"": 3}},
         {"features": FEATURES_VERSION, "weights": {"": {"P1": "much"}}},
         {"features": FEATURES_VERSION, "weights": {"": {"P1": float("inf")}}},
+        {"features": FEATURES_VERSION, "weights": {"": {"P1": float("nan")}}},
+        {"features": FEATURES_VERSION, "weights": {"": {"P1": 10**400}}},
+        {"features": FEATURES_VERSION, "weights": {"": {"P1": 1e308}}},
+        {"features": FEATURES_VERSION, "weights": {"": {"P1": True}}},
+        {"features": FEATURES_VERSION, "weights": {"": {"P1": None}}},
+        {"features": FEATURES_VERSION, "weights": {"n:a": {"P1": 1, "labels": 10**400}}},
+        {"features": FEATURES_VERSION, "weights": {"n:a": {"P1": 1, "labels": -1}}},
+        {"features": FEATURES_VERSION, "weights": {"n" * 101: {"P1": 1}}},
+        {"features": FEATURES_VERSION, "weights": {str(at): {"P1": 1} for at in range(20_001)}},
+        {"features": 10**5000, "weights": {}},
     ],
-    ids=["empty", "another version", "no table", "no rows", "a word", "infinite"],
-)
+    ids=[
+        "empty", "another version", "no table", "no rows", "a word", "infinite", "no number", "huge", "large", "true", "null",
+        "huge support", "negative support", "long name", "many rows", "a version beyond text",
+    ],
+)  # fmt: skip
 def test_a_snapshot_that_is_none_is_refused(content: dict[str, object]) -> None:
     with pytest.raises(ValueError):
         Classifier.from_snapshot(snapshot("severity", content))
@@ -195,3 +208,24 @@ def test_of_nonsense_nothing_sure_is_learned() -> None:
         assert one.severity is not None
         trainer.learn(one.features, one.severity)
     assert max(trainer.probabilities(DISK).values()) < 0.9
+
+
+def test_only_alerts_that_people_spoke_about_are_known() -> None:
+    """What all alerts share, as the bias, says nothing about one that nobody ever labelled."""
+    trainer = SeverityTrainer()
+    for spoken in range(4):
+        assert (exported(trainer).knows(DISK) if spoken else False) is (spoken >= 3)
+        trainer.learn(DISK, Severity.P1)
+    classifier = exported(trainer)
+    assert classifier.knows(DISK.model_copy(update={"service": "another"}))
+    stranger = DISK.model_copy(update={"name": "CertExpiresSoon"})
+    assert classifier.probabilities(stranger)["P1"] > 0.5
+    assert not classifier.knows(stranger)
+
+
+def test_a_snapshot_that_does_not_tell_how_many_labels_it_had_knows_nothing() -> None:
+    content = trained().content()
+    assert exported(trained()).knows(DISK)
+    weights = {feature: {name: row[name] for name in CLASSES} for feature, row in content["weights"].items()}
+    old = Classifier.from_snapshot(snapshot("severity", content | {"weights": weights}))
+    assert old is not None and old.probabilities(DISK) and not old.knows(DISK)
