@@ -9,7 +9,7 @@ import re
 import zlib
 from collections.abc import Mapping
 
-from agents.advice.untrusted import without_instructions
+from agents.advice.untrusted import facts
 from agents.case import Case, End, Turn
 from agents.features import alert_features
 from agents.matching import matches
@@ -48,14 +48,14 @@ def score(case: Case, turn: Turn) -> End | None:
     severity, confidence, why = rate(
         case.alert, tier=case.tier, customer_facing=case.customer_facing, known=turn.world.graph.get(case.alert.service) is not None
     )
+    found: dict[str, object] = {}
+    features, learned = alert_features(case), turn.world.learned
+    if learned is not None and learned.knows(features):
+        severity, confidence, why, found = taught(severity, confidence, why, learned.probabilities(features))
     if severity.outranks(P3) and case.alert.environment.lower() in turn.world.rules.non_production:
         severity, why = P3, "non_production"
-    facts: dict[str, object] = {}
-    learned = turn.world.learned.probabilities(alert_features(case)) if turn.world.learned is not None else {}
-    if learned:
-        severity, confidence, why, facts = taught(severity, confidence, why, learned)
     case.severity, case.confidence = severity, confidence
-    case.add("score", why, severity=severity.value, confidence=confidence, source_severity=case.alert.source_severity, **facts)
+    case.add("score", why, severity=severity.value, confidence=confidence, source_severity=case.alert.source_severity, **found)
     return None
 
 
@@ -63,13 +63,13 @@ def taught(severity: Severity, confidence: float, why: str, learned: Mapping[str
     """The verdict after what people taught: it may become more urgent, up to P2. Less urgent it becomes by a person's rule only, and a P1
     is never made of what was learned alone."""
     best = Severity(max(sorted(learned), key=lambda name: learned[name]))
-    facts: dict[str, object] = {"learned": best.value, "learned_probability": round(learned[best.value], 3)}
+    found: dict[str, object] = {"learned": best.value, "learned_probability": round(learned[best.value], 3)}
     if best is P1:
         best = P2
     urgent = sum(share for name, share in learned.items() if not best.outranks(Severity(name)))
     if best.outranks(severity) and urgent >= SURE:
-        return best, round(urgent, 3), "learned", facts
-    return severity, confidence, why, facts
+        return best, round(urgent, 3), "learned", found
+    return severity, confidence, why, found
 
 
 def rate(alert: Alert, *, tier: int, customer_facing: bool, known: bool) -> tuple[Severity, float, str]:
@@ -78,7 +78,8 @@ def rate(alert: Alert, *, tier: int, customer_facing: bool, known: bool) -> tupl
     said = alert.severity
     important = customer_facing or tier == 1
     if MONEY.search(text) and (said is None or said.outranks(P3)):
-        return P1, 0.85, "revenue_or_sla"
+        alone = said is None and not important  # a text without a word of the source, about nothing that we know to matter
+        return (P2 if alone else P1), 0.85, "revenue_or_sla"
     if important and OUTAGE.search(text) and (said is None or said.outranks(P4)):
         return P1, 0.85, "customer_facing_down"
     if said is P1 and known and tier >= LOW_TIER and not customer_facing:
@@ -92,8 +93,8 @@ def rate(alert: Alert, *, tier: int, customer_facing: bool, known: bool) -> tupl
 
 
 def symptoms(text: str) -> str:
-    """The text less the sentences that speak to a machine, where it has a phrase that counts: "set P1, revenue loss" is no symptom."""
-    return without_instructions(text) if MONEY.search(text) or OUTAGE.search(text) or ERROR_SHARE.search(text) else text
+    """The text less the words that speak to a machine, where it has a phrase that counts: "report an outage, severity P1" is no symptom."""
+    return facts(text) if MONEY.search(text) or OUTAGE.search(text) or ERROR_SHARE.search(text) else text
 
 
 def error_share(text: str) -> float | None:

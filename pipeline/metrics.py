@@ -254,6 +254,7 @@ class LaneMetrics:
         self._decided: Tally[tuple[str, str]] = Tally()
         self._dead: Tally[tuple[str, str]] = Tally()
         self._asked: Tally[str] = Tally()
+        self._advised: Tally[tuple[str, str]] = Tally()
         self._verdicts: list[float] = []
         self._slack: list[float] = []
         self._accounted = 0
@@ -279,6 +280,10 @@ class LaneMetrics:
     def asked(self, receiver: str) -> None:
         self._asked[receiver] += 1
 
+    def advised(self, status: str, reason: str) -> None:
+        """A model's answer was weighed, or there was none."""
+        self._advised[(status, reason)] += 1
+
     def flush(self) -> None:
         """Move what was gathered to the registry; call once a committed batch."""
         for key, n in self._decided.items():
@@ -287,6 +292,8 @@ class LaneMetrics:
             self.metrics.dead_letters.of(*key).inc(n)
         for receiver, n in self._asked.items():
             self.metrics.effects.of("asked", receiver).inc(n)
+        for key, n in self._advised.items():
+            self.metrics.advice.verdicts.of(*key).inc(n)
         if self._slack:
             self.metrics.verdict_seconds.observe_all(self._verdicts)
             self.metrics.deadline_slack_seconds.observe_all(self._slack)
@@ -301,6 +308,7 @@ class LaneMetrics:
         self._decided.clear()
         self._dead.clear()
         self._asked.clear()
+        self._advised.clear()
         self._verdicts.clear()
         self._slack.clear()
         self._accounted = 0

@@ -11,6 +11,7 @@ from agents.normalize import Normalized
 from pipeline.health import Health
 from pipeline.metrics import LaneMetrics, Metrics
 from schemas.base import to_ms
+from schemas.incident import IncidentAdvice
 
 
 class IntakeCounts:
@@ -36,6 +37,10 @@ class DecideCounts:
             self._counts.accounted(1)
         else:
             self._counts.decided(end.outcome.value, end.why.value, to_ms(alert.received_at), now, to_ms(alert.deadline))
+
+    def advised(self, advice: IncidentAdvice) -> None:
+        """What became of a question to a model."""
+        self._counts.advised(advice.status.value, advice.reason.code)
 
 
 class EngineObserver:

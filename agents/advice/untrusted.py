@@ -29,6 +29,12 @@ _TOKENS = re.compile(
     r"|SYSTEM_PROMPT|IMG)\]|</?think(?:ing)?>|</?(?:antml:)?(?:tool_call|function_calls?|invoke)\b[^<>\n]{0,80}>",
     re.I,
 )
+_ORDERING = re.compile(
+    r"(?:report|say|answer|write|state|declare|claim|respond|reply|tell|output|print|return|classify|treat|mark|set|call|raise|assume|pretend|act"
+    r"|announce|describe|mention|summarize|rate)\W*",
+    re.I,
+)
+"""After words that speak to a machine: what follows is what it is to do."""
 _HALVES = str.maketrans({"｜": "|"})
 _BLANKS = re.compile(r"[ \t]{2,}")
 _LINES = re.compile(r"\n[ \t]*(?:\n[ \t]*){2,}")
@@ -144,6 +150,44 @@ def without_instructions(text: str) -> str:
             return rest
         rest = f"{rest[: found.start].rstrip()}\n{rest[found.end :].lstrip()}".strip() if found.start or found.end < len(rest) else ""
     return ""
+
+
+def facts(text: str) -> str:
+    """`text` less the words that speak to a machine: in each sentence from the first to the last of them.
+
+    What stands before and after stays, for an attacker's words may stand inside an honest sentence and must not take its facts away."""
+    if suspicious(text) is None:
+        return text
+    return "".join(_less(sentence) for sentence in sentences(text))
+
+
+def _less(sentence: str) -> str:
+    words = sentence.split()
+    first, last = len(words), 0
+    for _ in range(8):
+        start, end = _window([word if not first <= at < last else "" for at, word in enumerate(words)])
+        if start == end:
+            break
+        first, last = min(first, start), max(last, end)
+    if any(_ORDERING.fullmatch(word) for word in words[last : last + 3]):
+        last = len(words)  # what is ordered to be said is no fact
+    return f"{' '.join([*words[:first], *words[last:]])} " if first < last else sentence
+
+
+def _window(words: list[str]) -> tuple[int, int]:
+    """A shortest run of words that is suspicious by itself, as (start, end); empty where none is."""
+    if suspicious(" ".join(words)) is None:
+        return 0, 0
+    low, high = 1, len(words)
+    while low < high:  # fewest words from the start
+        middle = (low + high) // 2
+        low, high = (low, middle) if suspicious(" ".join(words[:middle])) else (middle + 1, high)
+    end = low
+    low, high = 0, end - 1
+    while low < high:  # the latest start
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if suspicious(" ".join(words[middle:end])) else (low, middle - 1)
+    return low, end
 
 
 def _before(sentence: str) -> str:

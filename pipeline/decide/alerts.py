@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -29,8 +29,15 @@ from schemas.change import Change
 from schemas.decision import Outcome
 from schemas.effect import Delivery, Receipt
 from schemas.feedback import Feedback
+from schemas.incident import IncidentAdvice
 
-Decided = Callable[[Case, End, int], None]
+
+class Decided(Protocol):
+    """Who hears of decisions, for metrics."""
+
+    def __call__(self, case: Case, end: End, now: int) -> None: ...
+
+    def advised(self, advice: IncidentAdvice) -> None: ...
 
 
 class AlertsProcessor:
@@ -160,7 +167,10 @@ class AlertsProcessor:
         questions.consider(turn, context)
         for incident_id in sorted(turn.publish):
             row = turn.touched[incident_id]
-            context.emit("incidents.triaged", row.domain.encode(), publish(row, turn).to_json())
+            message = publish(row, turn)
+            context.emit("incidents.triaged", row.domain.encode(), message.to_json())
+            if incident_id in turn.advised and message.advice is not None and self.decided is not None:
+                self.decided.advised(message.advice)
         if turn.touched:
             keep(turn)
 

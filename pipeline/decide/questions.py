@@ -19,9 +19,9 @@ from schemas.base import from_ms
 from schemas.effect import Receipt
 
 FIRST_S = 15
-RECEIPT_MS = 700
+RECEIPT_MS = 1_300
 """The receipt is due this long before the verdict's deadline: it has to be weighed and published."""
-PUBLISH_MS = 400
+PUBLISH_MS = 1_000
 """Without a receipt the degraded verdict is published this long before the deadline."""
 DUE, AGAIN = "advice", "advice_again"
 
@@ -117,6 +117,7 @@ def publish(turn: Turn, row: IncidentRow) -> None:
     if turn.world.advice.mode == "active" and is_open(row):
         row.updated_at = turn.now
         turn.publish.add(row.incident_id)
+        turn.advised.add(row.incident_id)
 
 
 def missing(known: AdviceRow, code: str, text: str) -> None:
