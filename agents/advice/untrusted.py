@@ -29,9 +29,9 @@ _TOKENS = re.compile(
     r"|SYSTEM_PROMPT|IMG)\]|</?think(?:ing)?>|</?(?:antml:)?(?:tool_call|function_calls?|invoke)\b[^<>\n]{0,80}>",
     re.I,
 )
-_ORDERING = re.compile(
-    r"(?:report|say|answer|write|state|declare|claim|respond|reply|tell|output|print|return|classify|treat|mark|set|call|raise|assume|pretend|act"
-    r"|announce|describe|mention|summarize|rate)\W*",
+_ORDERED = re.compile(
+    r"(?:\w+ (?:and|then) )?(?:report|say|answer|write|state|declare|claim|respond|reply|tell|output|print|return|classify|treat|mark|set|call|raise|assume|pretend|act"
+    r"|announce|describe|mention|summarize|rate)(?:\W|$)",
     re.I,
 )
 """After words that speak to a machine: what follows is what it is to do."""
@@ -169,7 +169,7 @@ def _less(sentence: str) -> str:
         if start == end:
             break
         first, last = min(first, start), max(last, end)
-    if any(_ORDERING.fullmatch(word) for word in words[last : last + 3]):
+    if _ORDERED.match(" ".join(words[last : last + 3])):
         last = len(words)  # what is ordered to be said is no fact
     return f"{' '.join([*words[:first], *words[last:]])} " if first < last else sentence
 
