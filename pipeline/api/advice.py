@@ -67,6 +67,7 @@ class Looked(BaseModel):
     order: int
     fits: bool
     why_not: str
+    limits: str = Field(description="Why it keeps the question in this network; empty where it does not")
 
 
 class Tested(BaseModel):
@@ -185,7 +186,10 @@ def answer(run: DryRun, alert: str, severity: Severity, but: str) -> Tested:
         reason=route.reason,
         providers=list(route.providers),
         passed_over=dict(route.passed_over),
-        looked_at=[Looked(rule_id=one.rule.rule_id, order=one.rule.order, fits=one.fits, why_not=one.why_not) for one in run.fits],
+        looked_at=[
+            Looked(rule_id=one.rule.rule_id, order=one.rule.order, fits=one.fits, why_not=one.why_not, limits=one.limits)
+            for one in run.fits
+        ],
         alert=alert,
         severity=severity,
         but=but,

@@ -180,7 +180,8 @@ def show_dry_run(settings: Settings, file: Path, index: int, source: str | None,
     print(told(found))
     for one in found.fits:
         mark = "fires" if one.decides else "no   " if one.why_not else "later"
-        print(safe(f"  {mark}  {one.rule.order:>5} {one.rule.rule_id}: {one.why_not or one.rule.reason}"))
+        limit = f" ({one.limits})" if one.limits and not one.decides else ""
+        print(safe(f"  {mark}  {one.rule.order:>5} {one.rule.rule_id}: {one.why_not or one.rule.reason}{limit}"))
     for name, why in found.route.passed_over.items():
         print(safe(f"  {name} is passed over: {why}"))
     if asked.but:
@@ -192,9 +193,9 @@ def told(found: DryRun) -> str:
 
     route = found.route
     whom = " then ".join(route.providers) or "nobody"
-    return safe(
-        f"No rule fits, so the default asks {whom}." if route.rule_id == DEFAULT else f"Rule {route.rule_id} ({route.reason}) asks {whom}."
-    )
+    if route.rule_id == DEFAULT:
+        return safe(f"No rule fits, so the default asks {whom} ({route.reason}).")
+    return safe(f"Rule {route.rule_id} ({route.reason}) asks {whom}.")
 
 
 def as_json(found: DryRun) -> dict[str, object]:
@@ -204,5 +205,8 @@ def as_json(found: DryRun) -> dict[str, object]:
         "reason": route.reason,
         "providers": list(route.providers),
         "passed_over": dict(route.passed_over),
-        "looked_at": [{"rule": one.rule.rule_id, "order": one.rule.order, "fits": one.fits, "why_not": one.why_not} for one in found.fits],
+        "looked_at": [
+            {"rule": one.rule.rule_id, "order": one.rule.order, "fits": one.fits, "why_not": one.why_not, "limits": one.limits}
+            for one in found.fits
+        ],
     }

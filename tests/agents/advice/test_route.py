@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from agents.advice.route import choose, why
-from schemas.advice import AdviceTask, AskedAlert, Question
+from schemas.advice import AdviceTask, AskedAlert, Question, ServiceCard
 from schemas.base import Matcher, Severity
 from schemas.routing import RoutingRule
 
@@ -111,3 +111,64 @@ def test_the_dry_run_says_of_each_rule_why_it_does_not_fit() -> None:
 def test_a_question_without_alerts_is_routed_too() -> None:
     bare = Question(task=AdviceTask.NOISE_RULE, incident_id="i", rule_severity=Severity.P3, title=str(datetime(2026, 1, 1, tzinfo=UTC)))
     assert choose([rule("m", [], matchers=[Matcher(name="service", value="x")])], bare, available=ALL).rule_id == "default"
+
+
+PAYMENTS = AskedAlert(name="Declined", service="payments", labels={"team": "pay"})
+CHECKOUT = AskedAlert(name="HighErrorRate", service="checkout", labels={"team": "shop"})
+
+
+def private(op: str = "=", value: str = "payments", name: str = "service", **more: Any) -> RoutingRule:
+    return rule("private", ["ollama"], order=50, local_only=True, matchers=[Matcher(name=name, op=op, value=value)], **more)
+
+
+def about(*alerts: AskedAlert, **more: Any) -> Question:
+    return Question(task=AdviceTask.TRIAGE, rule_severity=Severity.P2, alerts=list(alerts), **more)
+
+
+def test_a_private_rule_whose_expression_is_broken_keeps_everything_in_this_network() -> None:
+    for rules in ([private("=~", "(")], [private("=~", "("), rule("cloud", ["claude", "ollama"], order=1)]):
+        route = choose(rules, about(CHECKOUT), available=ALL)
+        assert route.providers == ("ollama",)
+        assert "rule private cannot be used" in route.reason and "rule private cannot be used" in route.passed_over["claude"]
+    assert choose([private("=~", "(", task="handover")], about(CHECKOUT), available=ALL).providers == ("ollama", "openai", "claude")
+    assert choose([private("=~", "(")], about(CHECKOUT), available={"claude": False}).providers == ()
+    said = why([private("=~", "(")], about(CHECKOUT))[0]
+    assert not said.fits and "not a valid RE2" in said.why_not and "cannot be used" in said.limits
+
+
+def test_a_private_rule_holds_for_a_question_of_which_any_alert_fits_it() -> None:
+    assert choose([private()], about(CHECKOUT, PAYMENTS), available=ALL).providers == ("ollama",)
+    assert choose([private()], about(CHECKOUT), available=ALL).providers == ("ollama", "openai", "claude")
+    first = rule("cloud", ["claude", "ollama"], order=1)
+    for alerts in ((CHECKOUT, PAYMENTS), (PAYMENTS, CHECKOUT)):
+        route = choose([private(), first], about(*alerts), available=ALL)
+        assert (route.rule_id, route.providers) == ("cloud", ("ollama",))
+        assert route.reason == "because of cloud; rule private allows only providers in this network"
+        assert route.passed_over == {"claude": "rule private allows only providers in this network"}
+    assert choose([first, private()], about(CHECKOUT), available=ALL).providers == ("claude", "ollama")
+
+
+def test_other_rules_look_at_the_opener_only() -> None:
+    others = [rule("pay", ["claude"], matchers=[Matcher(name="service", value="payments")])]
+    assert choose(others, about(CHECKOUT, PAYMENTS), available=ALL).rule_id == "default"
+
+
+def test_all_matchers_of_a_private_rule_must_fit_the_same_alert() -> None:
+    both = rule("x", ["ollama"], local_only=True, matchers=[Matcher(name="service", value="payments"), Matcher(name="team", value="shop")])
+    assert choose([both], about(CHECKOUT, PAYMENTS), available=ALL).rule_id == "default"
+
+
+def test_what_is_told_without_labels_may_be_what_a_private_rule_on_labels_is_for() -> None:
+    bare = AskedAlert(name="Declined", service="payments")
+    by_label = private(name="team", value="pay")
+    route = choose([by_label], about(CHECKOUT, bare), available=ALL)
+    assert (route.rule_id, route.providers) == ("default", ("ollama",)) and "without labels" in route.reason
+    assert choose([by_label], about(CHECKOUT), available=ALL).providers == ("ollama", "openai", "claude")
+    assert choose([private()], about(service=None), available=ALL).providers == ("ollama",)
+
+
+def test_the_owner_of_a_private_rule_is_the_services() -> None:
+    card = ServiceCard(service="payments", owner="bank")
+    by_owner = private(name="owner", value="bank")
+    assert choose([by_owner], about(PAYMENTS, CHECKOUT, service=card), available=ALL).providers == ("ollama",)
+    assert choose([by_owner], about(CHECKOUT, service=ServiceCard(service="checkout", owner="shop")), available=ALL).rule_id == "default"
