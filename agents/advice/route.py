@@ -112,6 +112,19 @@ def may_fit(rule: RoutingRule, question: Question, alert: AskedAlert) -> bool:
     return looks and not alert.labels and not misfit(rule.matchers, question, alert, told_only=True)
 
 
+def usable(rule: RoutingRule) -> bool:
+    """Whether its expressions compile; one whose do not never fits."""
+    return not unusable(rule.matchers)
+
+
+def unusable(matchers: Sequence[Matcher]) -> str:
+    try:
+        check(matchers)
+    except InvalidExpression as error:
+        return str(error)
+    return ""
+
+
 def why_not(rule: RoutingRule, question: Question) -> str:
     """Empty where the rule fits: the opener, or any alert where the rule is for providers in this network only."""
     if broken := unusable(rule.matchers):
