@@ -30,8 +30,8 @@ _TOKENS = re.compile(
     re.I,
 )
 _ORDERED = re.compile(
-    r"(?:\w+ (?:and|then) )?(?:report|say|answer|write|state|declare|claim|respond|reply|tell|output|print|return|classify|treat|mark|set|call|raise"
-    r"|assume|pretend|act|announce|describe|mention|summarize|rate)(?:\W|$)",
+    r"(?:\w+ (?:and|then) )?(?:report|say|answer|write|state|declare|claim|respond|reply|tell|output|print|return|classify|treat|mark|set"
+    r"|call|raise|assume|pretend|act|announce|describe|mention|summarize|rate)(?:\W|$)",
     re.I,
 )
 """After words that speak to a machine: what follows is what it is to do."""
