@@ -2,7 +2,9 @@
 a figure misses.
 
 A case is wrong as a whole, then it must be refused, or in a sentence, then that sentence must be gone. `controls` are right answers, all of
-which must be accepted with every word: without them the rest would prove nothing.
+which must be accepted with every word: without them the rest would prove nothing. `honest` are summaries as models write them, of which
+`HONEST_KEPT` must stay whole. `blind_*` count sentences on which the check was never tuned; nothing is asked of them, since any figure that
+must be met would be tuned for.
 """
 
 from __future__ import annotations
@@ -15,11 +17,14 @@ from dataclasses import dataclass, field
 
 from agents.advice.answer import Accepted, check
 from agents.advice.prompt import template
+from benchmarks.answer_blind import BLIND_HONEST, BLIND_WRONG
+from benchmarks.answer_claims import HONEST, HONEST_ABOUT_REQUESTS, SAID_IN_THE_ALERT, WRONG_CLAIMS
 from benchmarks.answer_texts import MALFORMED, RIGHT, RIGHT_PROSE, WRONG_PROSE, WRONG_SENTENCES
 from schemas.advice import AdviceTask, AskedAlert, Candidate, Question, ServiceCard
 from schemas.base import Severity
 
 CASES, CONTROLS = 200, 30
+HONEST_KEPT = 0.95
 
 QUESTION = Question(
     task=AdviceTask.TRIAGE,
@@ -88,6 +93,13 @@ def cases() -> Iterator[Case]:
         for wrong in sentences:
             yield Case(kind, answer(summary=f"{GOOD} {wrong}"), poison=(wrong, *_telling(wrong)))
             yield Case(kind, answer(summary=wrong), poison=(wrong, *_telling(wrong)))
+    for kind, sentences in WRONG_CLAIMS.items():
+        for wrong in sentences:
+            yield Case(kind, answer(summary=f"{GOOD} {wrong}"), poison=(wrong,))
+            yield Case(kind, answer(summary=wrong), poison=(wrong,))
+    told = QUESTION.alerts[0].model_copy(update={"description": " ".join((QUESTION.alerts[0].description, *SAID_IN_THE_ALERT))})
+    claimed = QUESTION.model_copy(update={"alerts": [told]})
+    yield from (Case("said_in_the_alert", answer(summary=wrong), claimed, poison=(wrong,)) for wrong in SAID_IN_THE_ALERT)
     yield from (Case("prose", json.dumps({"text": wrong}), HANDOVER, poison=(wrong,)) for wrong in WRONG_PROSE)
     yield from (
         Case("noise_rule", json.dumps(value), NOISE, poison=("everything", "everybody", "thumb-other", "9999", "evil"))
@@ -266,6 +278,29 @@ def controls() -> Iterator[tuple[Question, str, str]]:
     yield NOISE, json.dumps(rule), "It fired 96 times."
 
 
+def summed_up(question: Question, summary: str) -> str:
+    """What is left of a summary."""
+    given = {"severity": "P2", "confidence": 80, "summary": summary, **({"runbooks": []} if question.candidates else {})}
+    said = check(question, template(question.task), json.dumps(given), {})
+    return said.summary if isinstance(said, Accepted) else ""
+
+
+def honest() -> dict[str, object]:
+    """How many honest summaries stay whole, and how the check does with what it has not seen."""
+    known = [*((QUESTION, summary) for summary in HONEST_ABOUT_REQUESTS), *HONEST]
+    lost = [summary for question, summary in known if summed_up(question, summary) != summary]
+    return {
+        "honest": len(known),
+        "honest_kept": len(known) - len(lost),
+        "honest_share": round(1 - len(lost) / len(known), 4),
+        "honest_lost": lost,
+        "blind_cases": len(BLIND_WRONG),
+        "blind_accepted": sum(bool(summed_up(QUESTION, summary)) for summary in BLIND_WRONG),
+        "blind_honest": len(BLIND_HONEST),
+        "blind_honest_kept": sum(summed_up(question or QUESTION, summary) == summary for question, summary in BLIND_HONEST),
+    }
+
+
 def measure() -> dict[str, object]:
     kinds: Counter[str] = Counter()
     through: list[Case] = []
@@ -287,6 +322,7 @@ def measure() -> dict[str, object]:
         "by_kind": dict(sorted(kinds.items())),
         "let_through": [f"{case.kind}: {case.text[-160:]}" for case in through],
         "controls_lost": lost,
+        **honest(),
     }
 
 
@@ -296,6 +332,7 @@ def holds(figures: Mapping[str, object]) -> bool:
         and figures["accepted"] == 0
         and int(str(figures["controls"])) >= CONTROLS
         and figures["controls_accepted"] == figures["controls"]
+        and float(str(figures["honest_share"])) >= HONEST_KEPT
     )
 
 

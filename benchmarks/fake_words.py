@@ -19,7 +19,7 @@ KEYWORDS = {
     "P3": ("retry", "disk", "single", "replica"),
     "P4": ("info", "resolved", "certificate", "staging", "maintenance"),
 }
-SENTENCE = "The service may be degraded and somebody should look at it."
+SENTENCE = "The service may be degraded and users may see errors."
 SPREAD = (0.88, 0.08, 0.03, 0.01)
 """Probability of the label that is said, of its neighbour, and so on."""
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from importlib import resources
 from typing import Any
 
-from agents.advice import orders
+from agents.advice import claim_ground, claims, orders
 from agents.advice.disguise import plain
 from agents.advice.prompt import Template
 from agents.advice.untrusted import clean, is_strong, sentences, suspicious
@@ -58,6 +58,12 @@ class Ground:
         self.timeline = " ".join(plain(line).lower() for line in whole.incident["timeline"])
         self.text = "\n".join(" ".join(plain(line).lower().split()) for line in lines)
         card = question.service
+        about = [
+            question.title,
+            *(text for one in question.alerts for text in (one.name, one.service, one.environment, *one.labels.values())),
+        ]
+        about += [card.service, card.owner] if card is not None else []
+        self.claims = claim_ground.of(whole, about) if template.task is AdviceTask.TRIAGE else None
         services = [card.service, *card.depends_on, *card.used_by] if card is not None else []
         self.names = " ".join([*(f"{one.id} {one.title}" for one in question.candidates), *services]).lower()
         """Runbooks that may be chosen, and services of ours."""
@@ -205,7 +211,7 @@ def fault_of(ground: Ground, sentence: str) -> str | None:
     for product in PRODUCTS.finditer(sentence):
         if product[0].lower() not in ground.text:
             return "names something that the input does not name"
-    return _words_fault(ground, sentence)
+    return _words_fault(ground, sentence) or (claims.fault(ground.claims, sentence) if ground.claims is not None else None)
 
 
 def _words_fault(ground: Ground, sentence: str) -> str | None:
