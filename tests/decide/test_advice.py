@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 
@@ -187,7 +188,7 @@ def test_an_incident_that_gets_worse_is_asked_about_again_and_not_too_often() ->
         wait(made, 20)
     asked = made.model.asked
     assert len(asked) == 3
-    assert all(after[0] - before[0] >= 60_000 for before, after in zip(asked, asked[1:], strict=False))
+    assert all(after[0] - before[0] >= 60_000 for before, after in pairwise(asked))
     assert len({request.effect_id for _, request in asked}) == 3
 
 
