@@ -17,7 +17,10 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import functools
-from collections.abc import Mapping
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import confluent_kafka
@@ -27,6 +30,7 @@ from schemas.topics import CATALOGUE, full_name
 
 RD_KAFKA_PRODUCER = 0
 ERROR_TEXT_BYTES = 512
+NUDGE_S = 0.01
 
 
 class EmbeddedBrokerError(RuntimeError):
@@ -61,8 +65,9 @@ class EmbeddedBroker:
         the catalogue says, but co-partitioned.
         """
         wanted = partitions if partitions is not None else {topic.name: topic.partitions for topic in CATALOGUE}
-        for name, count in wanted.items():
-            self.create_topic(full_name(prefix, name), count)
+        with self._awake():
+            for name, count in wanted.items():
+                self.create_topic(full_name(prefix, name), count)
 
     def create_topic(self, name: str, partitions: int) -> None:
         """Create one topic by its full name. Raises EmbeddedBrokerError when the broker has not been started."""
@@ -83,6 +88,25 @@ class EmbeddedBroker:
             self._library.rd_kafka_destroy(self._client)
         self._cluster = self._client = self._keeper = None
         self.bootstrap = ""
+
+    @contextmanager
+    def _awake(self) -> Iterator[None]:
+        """Now and then the mock cluster misses a call, and finds it after its next second of sleep, or when somebody connects."""
+        done = threading.Event()
+
+        def nudge() -> None:
+            host, _, port = self.bootstrap.partition(",")[0].rpartition(":")
+            while not done.wait(NUDGE_S):
+                with suppress(OSError), socket.create_connection((host, int(port)), timeout=1):
+                    continue
+
+        thread = threading.Thread(target=nudge, name="nudge", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join(2)
 
     def _start_through_ctypes(self, library: ctypes.CDLL) -> None:
         error = ctypes.create_string_buffer(ERROR_TEXT_BYTES)
