@@ -12,7 +12,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,8 @@ from schemas.learning import Features, Label
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SAYS_IT = ("critical", "crit", "warn", "info", "severe", "major", "minor", "sev", "emergency")
 """Beginnings of words that give the truth away."""
+AUTHORS = 3
+"""People of a team; each has one word an hour, so that all of them count."""
 SHOWN = ("accuracy", "macro_f1", "kappa", "under_triage", "false_p1", "log_loss", "brier", "ece")
 
 
@@ -84,8 +86,8 @@ def labelled(number: int, row: dict[str, Any]) -> Label | None:
         features=Features(name=name, service=row["service"], source=row["source"]),
         rule_severity=rate(alert, tier=3, customer_facing=False, known=False)[0],
         severity=truth,
-        by="the rule's author",
-        at=START,
+        by=f"author {number % AUTHORS}",
+        at=START + timedelta(hours=number),
     )
 
 

@@ -219,10 +219,13 @@ def snapshots(settings: Settings) -> dict[str, Snapshot]:
 
 def compare_classifiers(taught: list[tuple[int, Label]], in_use: Mapping[str, Snapshot], last: int) -> tuple[Comparison, Snapshot | None]:
     from pipeline.learn.compare import classifiers, fold
+    from pipeline.learn.words import WHY_NOT
 
     learners, unusable = fold(taught, in_use, last)
     if unusable:
         print(f"{unusable} labels say nothing and are passed over.", file=sys.stderr)
+    for reason, count in sorted(learners.passed_over.items()):
+        print(f"{count} labels do not count: {WHY_NOT[reason]}.", file=sys.stderr)
     learner = learners.severity
     found = classifiers(learner)
     return found, learner.candidate(found.verdict, me()) if learner.window else None

@@ -50,8 +50,8 @@ def column(name: str, rows: Sequence[Judged]) -> Column:
 
 
 def fold(labels: Iterable[tuple[int, Label]], in_use: Mapping[str, Snapshot], last: int) -> tuple[Learners, int]:
-    """The learners after all labels, with the last so many in hand, and how many labels said nothing. Promotes nothing."""
-    gate = Gate(every=NEVER, window=last, least=min(SEVERITY_GATE.least, last))
+    """The learners after all labels, with the last so many that count in hand, and how many said nothing. Promotes nothing."""
+    gate = Gate(every=NEVER, window=last, least=min(SEVERITY_GATE.least, last), again=min(SEVERITY_GATE.again, last))
     learners = Learners(SeverityLearner(in_use.get("severity"), gate))
     learners.use(in_use)
     unusable = 0

@@ -56,6 +56,7 @@ class LearnLane:
         self._learners = Learners()
         self._snapshots = self._reference()
         self._seen: dict[str, Snapshot] = {}
+        self._passed_over = self._learners.passed_over
         self._next = 0
         self._away = False
         self._consumer = Consumer(
@@ -90,6 +91,7 @@ class LearnLane:
             if first is not None:  # what has come with it is there at once; to ask for a batch outright would wait until it is full
                 for message in (first, *self._consumer.consume(BATCH, 0)):
                     self._hear(message)
+                self._tell_passed_over()
             self._tell_lag()
 
     def close(self) -> None:
@@ -163,6 +165,11 @@ class LearnLane:
         self._health.waits("kafka", f"{error.name()}: {error.str()}"[:200])
         LOG.warning("labels not readable for now", error=error.name(), text=error.str())
 
+    def _tell_passed_over(self) -> None:
+        if (now := self._learners.passed_over) != self._passed_over:
+            self._passed_over = now
+            LOG.info("labels that do not count", **now)
+
     def _tell_lag(self) -> None:
         """Of a broker that was away this is also how it is known to be back: an idle topic says nothing."""
         place = TopicPartition(self._topic, 0)
@@ -192,7 +199,6 @@ def publish(settings: Settings, made: Snapshot) -> None:
         settings.kafka_client()
         | {
             "acks": "all",
-            "enable.idempotence": True,
             "message.timeout.ms": int(PUBLISH_S * 1000),
             "log_level": 0,
             "compression.type": "lz4",

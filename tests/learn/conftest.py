@@ -18,6 +18,8 @@ from pipeline.metrics import Metrics, build
 from pipeline.settings import Settings
 from schemas.learning import Label, Snapshot
 
+TOPICS = ("labels", "models", "feedback", "incidents.triaged", "topology", "runbooks", "rules", "silences", "routing", "effects.advice")
+
 
 @dataclass
 class Room:
@@ -78,8 +80,9 @@ class Room:
 
 
 @pytest.fixture
-def room(embedded_broker: EmbeddedBroker, prefix: str) -> Room:
-    embedded_broker.create_topics(prefix, {"labels": 1, "models": 1})
+def room(embedded_broker: EmbeddedBroker, prefix: str, monkeypatch: pytest.MonkeyPatch) -> Room:
+    embedded_broker.create_topics(prefix, dict.fromkeys(TOPICS, 1))
+    monkeypatch.setattr("pipeline.learn.lane.POLL_S", 0.05)  # so that it leaves sooner
     return Room(Settings(brokers=embedded_broker.bootstrap, topic_prefix=prefix, embedded_broker=True))
 
 

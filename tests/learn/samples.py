@@ -10,7 +10,8 @@ from schemas.base import Severity
 from schemas.learning import Features, Label
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
-TRUTH = {"DiskFilling": "P3", "CheckoutErrors": "P1", "QueueGrowing": "P2", "BackupLate": "P4"}
+TRUTH = {"DiskFilling": "P3", "CheckoutErrors": "P1", "QueueGrowing": "P2", "BackupLate": "P4", "ReplicaLags": "P2"}
+PEOPLE = ("ada", "bob", "eve")
 SAID = ("critical", "warning", "info")
 RULE = {"critical": "P1", "warning": "P3", "info": "P4"}
 
@@ -24,8 +25,8 @@ def label(number: int, name: str, severity: str, said: str = "warning", environm
         features=Features(name=name, service=name.lower()[:5], environment=environment, source="prometheus", source_severity=said),
         rule_severity=Severity(RULE[said]),
         severity=Severity(severity),
-        by="ada",
-        at=START + timedelta(minutes=number),
+        by=PEOPLE[number % len(PEOPLE)],
+        at=START + timedelta(hours=number),
     )
 
 

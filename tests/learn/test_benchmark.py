@@ -17,10 +17,11 @@ def row(number: int, name: str, severity: str) -> dict[str, str]:
 
 
 def test_it_measures_a_folder(tmp_path: Path) -> None:
-    rows = [row(number, ("DiskGone", "BackupLate")[number % 2], ("critical", "info")[number % 2]) for number in range(60)]
+    names = ("DiskGone", "BackupLate", "CheckoutFails", "QueueGrows", "NodeAway", "QuotaNear")
+    rows = [row(number, names[number % 6], ("critical", "info")[number % 2]) for number in range(120)]
     (tmp_path / "team.jsonl").write_text("\n".join(map(json.dumps, rows)))
     found = measure(argparse.Namespace(data=tmp_path, seconds=0.01))["sets"]["team"]
-    assert (found["labels"], found["majority"]["accuracy"], found["rules"]["accuracy"]) == (60, 0.5, 0.0)
+    assert (found["labels"], found["majority"]["accuracy"], found["rules"]["accuracy"]) == (120, 0.5, 0.0)
     assert 0.9 < found["classifier"]["accuracy"] < 1.0  # the first of each name cannot be known
     assert found["promoted"] >= 1
 

@@ -12,8 +12,9 @@ from schemas.learning import Label
 from tests.learn.conftest import Room, until
 from tests.scenarios.memory_backend import MemoryBackend
 
-TRUTH = {"CertificateExpires": Severity.P1, "PodRestarts": Severity.P4}
-"""Their source calls both a warning."""
+P1, P2, P4 = Severity.P1, Severity.P2, Severity.P4
+TRUTH = {"CertificateExpires": P1, "PodRestarts": P4, "BackupLate": P4, "ReplicaLags": P2, "QuotaNear": P4}
+"""Their source calls all of them a warning."""
 
 
 def fire(decide: MemoryBackend, name: str, service: str) -> Incident:
@@ -24,7 +25,12 @@ def fire(decide: MemoryBackend, name: str, service: str) -> Incident:
 
 
 def say(decide: MemoryBackend, incident: Incident, severity: Severity) -> None:
-    told = {"incident_id": incident.incident_id, "domain": incident.domain, "by": "ada", "at": from_ms(decide.runner.now)}
+    told = {
+        "incident_id": incident.incident_id,
+        "domain": incident.domain,
+        "by": f"person {int(incident.service.rpartition('-')[2]) % 3}",
+        "at": from_ms(decide.runner.now),
+    }
     said = Feedback.model_validate({"feedback_id": f"f-{incident.incident_id}", "kind": "severity", "severity": severity, **told})
     decide.send("feedback", incident.domain, said.to_json())
 
@@ -37,7 +43,7 @@ def learned(decide: MemoryBackend) -> dict[str, float] | None:
 def test_what_people_corrected_is_known_the_next_time(room: Room) -> None:
     decide = MemoryBackend(advice=AdviceConfig())
     for number in range(30):
-        name = sorted(TRUTH)[number % 2]
+        name = sorted(TRUTH)[number % 5]
         say(decide, fire(decide, name, f"service-{number}"), TRUTH[name])
     assert learned(decide) is None
     room.say(record.value or b"" for record in decide.runner.records("labels"))
@@ -46,11 +52,11 @@ def test_what_people_corrected_is_known_the_next_time(room: Room) -> None:
     (made,) = room.published()
     decide.tables.put("models", made.name, made.to_json())
 
-    incident = fire(decide, "CertificateExpires", "another-service")
+    incident = fire(decide, "CertificateExpires", "service-98")
     found = learned(decide)
     assert found is not None and found["P1"] > 0.5
     assert incident.severity is Severity.P2  # more urgent than its source says, and never a P1 by what was learned alone
-    fire(decide, "PodRestarts", "yet-another-service")
+    fire(decide, "PodRestarts", "service-99")
     assert (learned(decide) or {})["P4"] > 0.5
     say(decide, incident, Severity.P1)
     label = Label.from_json(decide.runner.records("labels")[-1].value or b"")

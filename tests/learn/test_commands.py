@@ -14,13 +14,11 @@ from confluent_kafka import Producer
 
 from agents.advice import prompt as library
 from agents.calibrate import CLASSES, Calibration, temperature_apply
-from pipeline.broker.embedded import EmbeddedBroker
 from pipeline.cli.kafka import Reader
 from pipeline.cli.learning import prompt_named
 from pipeline.cli.main import app
 from pipeline.learn.compare import better_prompt
 from pipeline.learn.measure import Judged
-from pipeline.settings import Settings
 from schemas.advice import AdviceRequest, AdviceTask, AskedAlert, Question
 from schemas.base import Severity
 from schemas.feedback import Feedback
@@ -163,12 +161,10 @@ def test_a_prompt_that_calls_more_false_p1_is_not_better_though_it_misses_less()
 
 
 @pytest.fixture
-def there(embedded_broker: EmbeddedBroker, prefix: str, monkeypatch: pytest.MonkeyPatch) -> Room:
-    names = ("labels", "models", "feedback", "incidents.triaged")
-    embedded_broker.create_topics(prefix, dict.fromkeys(names, 1))
-    monkeypatch.setenv("FLUX_KAFKA_BROKERS", embedded_broker.bootstrap)
-    monkeypatch.setenv("FLUX_TOPIC_PREFIX", prefix)
-    return Room(Settings(brokers=embedded_broker.bootstrap, topic_prefix=prefix, embedded_broker=True))
+def there(room: Room, monkeypatch: pytest.MonkeyPatch) -> Room:
+    monkeypatch.setenv("FLUX_KAFKA_BROKERS", room.settings.brokers)
+    monkeypatch.setenv("FLUX_TOPIC_PREFIX", room.settings.topic_prefix)
+    return room
 
 
 def test_a_better_candidate_is_promoted_and_a_worse_one_only_with_a_reason(run: Run, there: Room) -> None:
@@ -202,12 +198,8 @@ def test_a_calibration_in_use_is_not_fitted_again_on_what_it_corrected(run: Run,
     assert found["temperature"] == pytest.approx(1, abs=0.25)  # on top of the first
 
 
-def test_a_version_of_a_prompt_is_asked_again_about_labelled_incidents(
-    run: Run, there: Room, embedded_broker: EmbeddedBroker, second_prompt: None
-) -> None:
+def test_a_version_of_a_prompt_is_asked_again_about_labelled_incidents(run: Run, there: Room, second_prompt: None) -> None:
     """The script stands for a model that says what the rules say; the recorded answers of the version in use are wrong more often."""
-    known = ("topology", "runbooks", "rules", "silences", "routing", "effects.advice")
-    embedded_broker.create_topics(there.settings.topic_prefix, dict.fromkeys(known, 1))
     right = [one.model_copy(update={"severity": one.rule_severity}) for one in labels(35)]
     there.say(advised(right, right=0.3))
     producer = Producer({"bootstrap.servers": there.settings.brokers})

@@ -22,20 +22,20 @@ def expected(count: int, more: int = 0) -> list[Snapshot]:
 
 
 def test_labels_become_snapshots_and_a_restart_or_a_second_learner_adds_none(room: Room) -> None:
-    room.say(labels(65))
+    room.say(labels(95))
     with room.learning() as health:
-        until(lambda: room.read() == 65, "all labels are read")
+        until(lambda: room.read() == 95, "all labels are read")
         assert health.missing == {}
     first = room.published()
-    assert first == expected(65)
+    assert first == expected(95)
     assert len(first) == 2
     with room.learning(), room.learning():
-        until(lambda: room.read() == 195, "who starts again reads all labels again")
+        until(lambda: room.read() == 285, "who starts again reads all labels again")
         assert room.published() == first
-        room.say(labels(35, first=65, seed=2))
-        until(lambda: room.read() == 265, "two learners read all labels")
+        room.say(labels(65, first=95, seed=2))
+        until(lambda: room.read() == 415, "two learners read all labels")
     last = room.published()
-    assert list(dict.fromkeys(one.to_json() for one in last)) == [one.to_json() for one in expected(65, 35)]  # the same twice is the same
+    assert list(dict.fromkeys(one.to_json() for one in last)) == [one.to_json() for one in expected(95, 65)]  # the same twice is the same
     classifier = Classifier.from_snapshot(last[-1])
     assert classifier is not None
     right = [likeliest(classifier.probabilities(one.features)) == one.severity for one in labels(50, seed=8)]

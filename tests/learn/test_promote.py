@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from agents.learned import Classifier
-from pipeline.learn.promote import Gate, Learners, RunbookLearner, SeverityLearner, mean_and_error
-from schemas.learning import Label, Snapshot
-from tests.learn.samples import labels, nonsense, runbook_label
+from agents.learned import CLASSES, Classifier
+from pipeline.learn.measure import Judged
+from pipeline.learn.promote import Gate, Learners, RunbookLearner, SeverityLearner, mean_and_error, more_missed, worse_in
+from schemas.base import Severity
+from schemas.learning import Features, Label, Snapshot
+from tests.learn.samples import START, TRUTH, label, labels, nonsense, runbook_label
 
-OTHER_TEAM = {"DiskFilling": "P1", "CheckoutErrors": "P3", "QueueGrowing": "P1", "BackupLate": "P3"}
+OTHER_TEAM = {"DiskFilling": "P1", "CheckoutErrors": "P3", "QueueGrowing": "P1", "BackupLate": "P3", "ReplicaLags": "P4"}
 
 
 def run(learners: Learners, stream: Iterable[tuple[int, Label]]) -> list[Snapshot]:
@@ -153,3 +157,126 @@ def test_a_gain_has_to_be_more_than_chance() -> None:
     gain, error = mean_and_error([5.0, -4.0, 0.5, -0.5, 1.0])
     assert 0 < gain < error
     assert mean_and_error([1.0])[1] == float("inf")
+
+
+# -- who may teach how much -------------------------------------------------------------------------------------------------------------
+
+STRANGER = Features(name="CertExpiresSoon", service="edge", source="prometheus", source_severity="info")
+
+
+def said(number: int, severity: str, *, by: str = "mallory", incident: str = "", name: str = "DiskFilling") -> Label:
+    made = label(number, name, severity)
+    return made.model_copy(update={"by": by, "incident_id": incident or made.incident_id})
+
+
+def test_one_person_on_one_incident_teaches_one_word_however_often_it_is_said() -> None:
+    learners, once = Learners(), Learners()
+    assert run(learners, enumerate(said(number, "P1", incident="i-one") for number in range(60))) == []
+    once.take(0, said(0, "P1", incident="i-one"))
+    assert (learners.severity.count, learners.passed_over) == (1, {"repeated": 59})
+    assert weights(learners) == weights(once)
+    forced = Classifier.from_snapshot(learners.severity.candidate(learners.severity.verdict()))
+    assert forced is not None and not forced.knows(STRANGER)
+
+
+def test_a_word_that_was_taken_back_leaves_nothing_behind() -> None:
+    """Also when it was taken back often: what is learned is what the newest words alone would have taught."""
+    others = list(labels(30))
+    minds = [said(100 + number, ("P1", "P4")[number % 2], incident="i-one") for number in range(10)]
+    changed, plain = Learners(), Learners()
+    run(changed, enumerate([*others, *minds]))
+    run(plain, enumerate([*others, minds[-1]]))
+    assert changed.severity.count == plain.severity.count == 31
+    assert weights(changed) == weights(plain)
+    assert [row.label.label_id for row in changed.severity.window] == [row.label.label_id for row in plain.severity.window]
+
+
+def test_of_one_person_a_bounded_number_of_labels_a_day_counts() -> None:
+    learners = Learners()
+    day_one = [said(number, "P1").model_copy(update={"at": START}) for number in range(50)]
+    run(learners, enumerate(day_one))
+    assert (learners.severity.count, learners.passed_over) == (20, {"too_many": 30})
+    learners.take(50, said(50, "P1").model_copy(update={"at": START + timedelta(days=1)}))
+    learners.take(51, said(51, "P1", by="ada").model_copy(update={"at": START}))
+    assert learners.severity.count == 22
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda at: {"by": "mallory"}, "one person has 60 of 60"),
+        (lambda at: {"incident_id": "i-one", "by": f"person {at}"}, "1 different of incident, 20 are needed; one incident has 60 of 60"),
+        (lambda at: {"incident_id": f"i{at % 19}", "by": f"person {at}"}, "19 different of incident, 20 are needed"),
+        (lambda at: {"name": f"Disk{'ABCD'[at % 4]}"}, "4 different of name of alerts, 5 are needed"),
+        (lambda at: {"name": "Disk" if at % 5 else f"Name{at}"}, "one name of alerts has 48 of 60 labels"),
+    ],
+    ids=["person", "incident", "few incidents", "few names", "name"],
+)
+def test_nothing_is_promoted_that_says_something_of_one_corner_only(change: Callable[[int], dict[str, Any]], words: str) -> None:
+    learners = Learners()
+    for number, one in enumerate(labels(60)):
+        changed = change(number)
+        features = one.features.model_copy(update={"name": changed.pop("name", one.features.name)})
+        update: dict[str, Any] = {"features": features, "severity": Severity.P1, "at": START + timedelta(days=number)}
+        assert learners.take(number, one.model_copy(update=update | changed))[0] is None
+    assert words in learners.severity.verdict().reason
+
+
+def test_words_on_a_runbook_are_bounded_in_the_same_way() -> None:
+    learners = Learners()
+    one = runbook_label(0, "rb-disk", False)
+    spam = [one.model_copy(update={"label_id": f"f{number}"}) for number in range(30)]
+    assert run(learners, enumerate(spam)) == []
+    assert learners.runbook.count == 1
+    by_one = [runbook_label(50 + number, "rb-disk", False).model_copy(update={"by": "mallory"}) for number in range(30)]
+    assert run(learners, enumerate(by_one, 50)) == []
+    assert "one person has" in learners.runbook.verdict().reason
+    again = one.model_copy(update={"label_id": "f-again", "right": True})
+    before = learners.runbook.count
+    learners.take(100, again)
+    assert learners.runbook.count == before
+    assert learners.runbook.classifier is None
+
+
+# -- under-triage -----------------------------------------------------------------------------------------------------------------------
+
+
+def verdicts(said_: str, truth_: str, count: int, sure: float = 0.7) -> list[Judged]:
+    rest = (1 - sure) / 3
+    return [Judged(said_, truth_, {name: sure if name == said_ else rest for name in CLASSES})] * count
+
+
+def test_one_urgent_alert_more_that_is_missed_is_chance_and_several_are_not() -> None:
+    """Eight alerts are called right that the snapshot in use called two levels too urgent; its price is urgent ones missed."""
+    theirs = [*verdicts("P1", "P3", 8), *verdicts("P2", "P2", 12)]
+    for price, words in ((0, ""), (1, ""), (2, "under-triage"), (5, "under-triage")):
+        ours = [*verdicts("P3", "P3", 8), *verdicts("P3", "P2", price), *verdicts("P2", "P2", 12 - price)]
+        found = worse_in(ours, theirs)
+        assert words in found if words else found == "", price
+    swapped = [*verdicts("P3", "P3", 8), *verdicts("P3", "P2", 5), *verdicts("P2", "P2", 7)]
+    caught = [*verdicts("P1", "P3", 8), *verdicts("P2", "P2", 5), *verdicts("P3", "P2", 4), *verdicts("P2", "P2", 3)]
+    assert not more_missed(swapped, caught)  # five lost and four won
+
+
+def test_a_snapshot_that_calls_too_much_urgent_does_not_stay_for_ever() -> None:
+    """It calls all P1, so that it misses none. Each day or two somebody calls P1 what nobody could have known: never to miss it is luck."""
+    learners = Learners()
+    everything = dict.fromkeys(TRUTH, "P1")
+    urgent = run(learners, enumerate(in_production(one, everything) for one in labels(60)))[-1]
+    now = [in_production(one) for one in labels(200, seed=2, first=60)]
+    milder = [at for at, one in enumerate(now) if one.severity == Severity.P4]
+    for at in milder[2::20]:
+        now[at] = now[at].model_copy(update={"severity": Severity.P1})
+    assert any(made.replaced == urgent.version for made in run(learners, enumerate(now, 60)))
+
+
+def in_production(one: Label, truth: Mapping[str, str] = TRUTH) -> Label:
+    update = {"environment": "prod", "source_severity": "warning"}
+    severity = Severity(truth[one.features.name])
+    return one.model_copy(update={"features": one.features.model_copy(update=update), "severity": severity, "rule_severity": Severity.P3})
+
+
+def weights(learners: Learners) -> dict[str, Any]:
+    content = learners.severity.candidate(learners.severity.verdict()).content
+    found: dict[str, Any] = content["weights"]
+    return found
