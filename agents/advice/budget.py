@@ -85,10 +85,14 @@ class Budget:
         cost, hour = micro(usd), period("hour", now_ms)
         analyses = self._analyses if now_ms // HOUR_MS <= self._now // HOUR_MS else 0
         if analyses >= self.per_hour:
+            if self.per_hour == 0:
+                return Refusal(hour, "no paid call is allowed: the analyses of an hour are 0")
             return Refusal(hour, f"all {self.per_hour} analyses of this hour are used up, until {_until(hour)}")
         taken = self._taken(now_ms)
         if taken + cost > self.limit:
             day = period("day", now_ms)
+            if self.limit == 0:
+                return Refusal(day, "no paid call is allowed: the budget of the day is 0")
             spent = f"{taken / MICRO:.4f} of the day's {self.limit / MICRO:.2f} USD are spent or reserved"
             return Refusal(day, f"{spent}, and this call may cost {cost / MICRO:.4f}; until {_until(day)}")
         return None

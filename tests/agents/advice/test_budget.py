@@ -40,6 +40,13 @@ def test_what_is_reserved_counts_until_the_true_cost_takes_its_place() -> None:
     assert reserved(budget, "c", 0.9) and budget.left_usd(NOON) == 0.0
 
 
+def test_a_budget_of_nothing_says_so() -> None:
+    budget = Budget(0.0, 100)
+    assert not reserved(budget, "a", 0.01) and budget.why == "no paid call is allowed: the budget of the day is 0"
+    budget = Budget(1.0, 0)
+    assert not reserved(budget, "a", 0.01) and budget.why == "no paid call is allowed: the analyses of an hour are 0"
+
+
 def test_a_reservation_that_is_never_settled_counts_until_its_day_is_over() -> None:
     budget = Budget(1.0, 100)
     assert reserved(budget, "a", 1.0)
