@@ -152,6 +152,8 @@ def _typed(field: AnswerField, value: Any, ids: Collection[str]) -> Any:
     else:
         if type(value) is not list or len(value) > field.most or any(type(item) is not str for item in value):
             raise _Wrong("type", f"{field.name} is not a list of at most {field.most} texts")
+        if field.kind == "candidates":
+            value = list(dict.fromkeys(value))
         if len(set(value)) != len(value):
             raise _Wrong("duplicate_item", f"{field.name} names one thing twice")
         if field.kind == "candidates" and not set(value) <= set(ids):

@@ -88,7 +88,6 @@ def test_an_answer_that_contradicts_its_own_probabilities_is_refused() -> None:
         (answer(summary=None), "type"),
         (answer(summary="x" * 801), "too_long"),
         (answer(runbooks=["rb-other"]), "unknown_runbook"),
-        (answer(runbooks=["rb-errors", "rb-errors"]), "duplicate_item"),
         (answer(runbooks="rb-errors"), "type"),
         ("x" * 20_000, "too_long"),
     ],
@@ -97,6 +96,11 @@ def test_a_wrong_answer_is_refused_with_its_code(text: str, code: str) -> None:
     said = check(RICH, TRIAGE, text, {})
     assert isinstance(said, Refused) and said.code == code
     assert "fail with 503" not in said.detail
+
+
+def test_a_runbook_that_is_named_twice_is_taken_once() -> None:
+    said = check(RICH, TRIAGE, answer(runbooks=["rb-errors", "rb-errors"]), {})
+    assert isinstance(said, Accepted) and said.runbooks == ["rb-errors"]
 
 
 def test_without_candidates_runbooks_are_neither_wanted_nor_taken() -> None:
