@@ -24,6 +24,8 @@ RECEIPT_MS = 1_300
 PUBLISH_MS = 1_000
 """Without a receipt the degraded verdict is published this long before the deadline."""
 DUE, AGAIN = "advice", "advice_again"
+OWN_ALERT = ("flux", "flux-ai", "AdviceBudgetExceeded")
+"""Source, service and name of what `pipeline.act.ledger` says of a budget that is used up."""
 
 
 def consider(turn: Turn, context: Context) -> None:
@@ -32,7 +34,7 @@ def consider(turn: Turn, context: Context) -> None:
         return
     for incident_id in sorted(turn.publish):
         row = turn.touched[incident_id]
-        if not is_open(row) or is_notice(turn, row):
+        if not is_open(row) or speaks_for_itself(turn, row):
             continue
         look_at(turn, context, row, ADVICE.get(turn.state, incident_id))
 
@@ -126,10 +128,10 @@ def missing(known: AdviceRow, code: str, text: str) -> None:
         known.code, known.text = code, text[:300]
 
 
-def is_notice(turn: Turn, row: IncidentRow) -> bool:
-    """An incident of unreadable input: it says what to do by itself."""
+def speaks_for_itself(turn: Turn, row: IncidentRow) -> bool:
+    """An incident of the pipeline's own: unreadable input, or a budget that is used up. It says what to do."""
     opener = ALERTS.get(turn.state, row.members[0]) if row.members else None
-    return opener is not None and opener.notice
+    return opener is not None and (opener.notice or (opener.source, opener.service, opener.name) == OWN_ALERT)
 
 
 def overrule(turn: Turn, row: IncidentRow, by: str) -> None:

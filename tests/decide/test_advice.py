@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 
 from agents.advice.config import AdviceConfig
+from pipeline.act.ledger import ALERT
 from schemas.advice import Advice, AdviceRequest
 from schemas.base import Severity, from_ms
 from schemas.feedback import Feedback
@@ -206,6 +207,16 @@ def test_off_and_no_provider_ask_nothing() -> None:
     fire(made)
     wait(made, 60)
     assert made.model.asked == [] and all(one.advice is None and not one.degraded for one in revisions(made))
+
+
+def test_the_pipelines_own_alert_about_its_budget_is_asked_of_nobody() -> None:
+    made = backend(say=lambda request: advice(P2))
+    fire(made, ALERT, "warning", "flux-ai")
+    wait(made, 20)
+    assert made.model.asked == [] and revisions(made) and not revisions(made)[-1].degraded
+    fire(made, ALERT, "warning", "checkout")
+    wait(made, 20)
+    assert len(made.model.asked) == 1
 
 
 def test_an_answer_to_an_older_question_or_about_a_finished_incident_changes_nothing() -> None:
