@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
-from math import exp, isfinite, log
+from math import exp, log
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -23,6 +23,9 @@ LEAST = 1e-6
 BINS = 15
 GOLDEN = (5**0.5 - 1) / 2
 HOTTEST = log(20)
+COLD, HOT = 1e-3, 1e3
+STEPS, KNOTS, OFFSETS = 1_000, 100_000, 2**63
+"""Bounds of what is read as a calibration."""
 
 
 class Outcome(NamedTuple):
@@ -56,9 +59,12 @@ class Calibration:
     def from_content(cls, content: Mapping[str, Any]) -> Calibration:
         """From the `content` of a snapshot `calibration/...`. Raises ValueError when it is none; a retry does not help."""
         try:
-            return cls(tuple(map(read_step, content["steps"])))
+            steps = content["steps"]
+            if not isinstance(steps, list) or len(steps) > STEPS:
+                raise ValueError(f"this is no calibration: `steps` is a list of at most {STEPS}")
+            return cls(tuple(map(read_step, steps)))
         except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"this is no calibration: {error!r}") from None
+            raise ValueError(f"this is no calibration: {type(error).__name__}") from None
 
     def content(self) -> dict[str, Any]:
         return {
@@ -87,22 +93,33 @@ class Calibration:
 
 def read_step(given: Mapping[str, Any]) -> Step:
     """Raises ValueError, KeyError, TypeError or AttributeError when it is none."""
-    since, temperature = int(given["since"]), float(given.get("temperature", 1.0))
-    if since < 1 or not isfinite(temperature) or temperature <= 0:
-        raise ValueError("this is no calibration: a step needs `since` from 1 on and a temperature above 0")
+    since = given["since"]
+    if isinstance(since, bool) or not isinstance(since, int) or not 1 <= since <= OFFSETS:
+        raise ValueError("this is no calibration: a step needs an offset `since` from 1 on")
     if (table := given.get("knots")) is None:
-        return Step(since, temperature)
-    knots = {name: tuple((float(x), float(y)) for x, y in table[name]) for name in CLASSES}
-    for rows in knots.values():
-        rising = all(before[0] <= after[0] for before, after in pairwise(rows))
-        if not rows or not rising or not all(0 <= number <= 1 for row in rows for number in row):
-            raise ValueError("this is no calibration: knots are between 0 and 1 and rise")
+        return Step(since, bounded(given.get("temperature", 1.0), COLD, HOT))
+    knots = {name: read_knots(table[name]) for name in CLASSES}
     return Step(since, knots=knots)
 
 
+def read_knots(rows: object) -> Knots:
+    if not isinstance(rows, list) or not 1 <= len(rows) <= KNOTS or not all(isinstance(row, list) and len(row) == 2 for row in rows):
+        raise ValueError(f"this is no calibration: knots are at least one and at most {KNOTS} pairs")
+    knots = tuple((bounded(x, 0, 1), bounded(y, 0, 1)) for x, y in rows)
+    if not all(before[0] <= after[0] for before, after in pairwise(knots)):
+        raise ValueError("this is no calibration: knots rise")
+    return knots
+
+
+def bounded(value: object, low: float, high: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise ValueError(f"this is no calibration: a number from {low:g} to {high:g} is needed")
+    return float(value)
+
+
 def normal(stated: Mapping[str, float]) -> dict[str, float]:
-    """All of P1-P4, none below `LEAST`, with the sum 1."""
-    held = {name: max(float(stated.get(name, 0.0)), LEAST) for name in CLASSES}
+    """All of P1-P4, none below `LEAST`, with the sum 1. What is no share counts as the next one that is; no number as none."""
+    held = {name: min(max(LEAST, stated.get(name, 0.0)), 1.0) for name in CLASSES}
     total = sum(held.values())
     return {name: share / total for name, share in held.items()}
 

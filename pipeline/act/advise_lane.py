@@ -78,7 +78,7 @@ async def run_advise(
     log = UsageLog(settings, metrics.advice.usage_dropped.inc)
     observer = AdviceMetrics(metrics, f"advise-{settings.slot}", log.put)
     ledger = KafkaLedger(settings, config, log, told=observer.budget)
-    rules = LiveRules(settings, config)
+    rules = LiveRules(settings, config, health)
     rules.start()
     log.start()
     ledger.start()

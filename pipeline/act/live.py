@@ -6,12 +6,11 @@ import threading
 from collections.abc import Mapping, Sequence
 
 import structlog
-from confluent_kafka import KafkaException
 
 from agents.advice.config import AdviceConfig
 from agents.calibrate import Calibration
 from pipeline.broker.reference import Reference
-from pipeline.broker.topics import BrokersUnavailable
+from pipeline.health import Health
 from pipeline.settings import Settings
 from schemas.advice import AdviceTask
 from schemas.learning import Snapshot
@@ -21,15 +20,23 @@ LOG = structlog.get_logger("advise")
 TOPICS = ("routing", "models")
 POLL_S = 0.25
 LOAD_S = 4.0
+AGAIN_S = 1.0
 CALIBRATION, PROMPT = "calibration/", "prompt/"
+FOLLOWING = "live rules"
+"""What health calls them."""
 
 
 class LiveRules:
-    """A thread reads the topics; any thread may ask. What is answered is whole and never changes: a change replaces it."""
+    """A thread reads the topics; any thread may ask. What is answered is whole and never changes: a change replaces it.
 
-    def __init__(self, settings: Settings, config: AdviceConfig) -> None:
+    The thread goes on after every error, with what it had read; while it cannot read, and should it ever end, `health` is not ready
+    and says why: rules that forbid a provider are no longer followed then.
+    """
+
+    def __init__(self, settings: Settings, config: AdviceConfig, health: Health | None = None) -> None:
         self._settings = settings
         self._config = config
+        self._health = health
         self._stop = threading.Event()
         self._loaded = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="rules", daemon=True)
@@ -64,15 +71,27 @@ class LiveRules:
             self._thread.join(POLL_S * 4)
 
     def _follow(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self._read_on()
-            except (BrokersUnavailable, KafkaException) as error:
-                LOG.warning("routing rules and prompt versions not readable now", error=str(error))
-                self._stop.wait(1)
+        try:
+            while not self._stop.is_set():
+                try:
+                    self._read_on()
+                except Exception as error:  # whatever it is: without this thread a rule that forbids a provider would go unseen
+                    self._say(f"{type(error).__name__}: {error}"[:200])
+                    LOG.warning("routing rules and prompt versions not readable now", error=f"{type(error).__name__}: {error}"[:500])
+                    self._stop.wait(AGAIN_S)
+        finally:
+            if not self._stop.is_set():
+                self._say("the thread that follows them has ended: restart this worker")
+
+    def _say(self, why: str) -> None:
+        """In health, why the rules in force may be old; empty when they are not."""
+        if self._health is not None and why:
+            self._health.waits(FOLLOWING, why)
+        elif self._health is not None:
+            self._health.has(FOLLOWING)
 
     def _read_on(self) -> None:
-        """Until `close`. Raises BrokersUnavailable and KafkaException; what was read before stays in use."""
+        """Until `close`. Raises BrokersUnavailable, KafkaException and what nobody thought of; what was read before stays in use."""
         reference = Reference(self._settings.brokers, self._settings.topic_prefix, TOPICS, client=self._settings.kafka_client())
         try:
             reference.load(timeout=LOAD_S)
@@ -80,9 +99,10 @@ class LiveRules:
             while not self._stop.is_set():
                 now = (reference.version("routing"), reference.version("models"))
                 if now != seen:
-                    seen = now
                     self._take(reference.table("routing"), reference.table("models"))
+                    seen = now
                     self._loaded.set()
+                    self._say("")
                 self._stop.wait(POLL_S)
                 reference.poll()
         finally:
@@ -97,8 +117,8 @@ class LiveRules:
                     calibrations[name.removeprefix(CALIBRATION)] = Calibration.from_content(snapshot.content)
                 elif name.startswith(PROMPT):
                     versions[AdviceTask(name.removeprefix(PROMPT))] = snapshot.version
-            except ValueError as error:
-                LOG.error("a snapshot cannot be used and is left out", name=name, error=str(error))
+            except Exception as error:  # one that nobody can read must not keep the others, or a rule, from being seen
+                LOG.error("a snapshot cannot be used and is left out", name=name, error=f"{type(error).__name__}: {error}"[:500])
         self._versions, self._calibrations = versions, calibrations
 
 

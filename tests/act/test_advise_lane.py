@@ -199,6 +199,62 @@ def test_rules_prompt_versions_and_calibrations_follow_their_topics_live(rig: Ri
         wait_for(lambda: rules.active_version(AdviceTask.TRIAGE) == 3 and [one.rule_id for one in rules.routes()] == ["r1"])
 
 
+POISON = {
+    "huge": {"steps": [{"since": 10**400, "temperature": 2}]},
+    "infinite": {"steps": [{"since": 1, "temperature": 10**400}]},
+    "nested": {"steps": {"since": []}},
+}
+
+
+def test_a_rule_is_seen_also_after_snapshots_that_nobody_can_read(rig: Rig) -> None:
+    at = from_ms(1_750_000_000_000)
+    with running(rig) as raised:
+        wait_for(lambda: rig.double is not None and rig.health.missing == {})
+        assert rig.double is not None
+        rules = rig.double.rules
+        for name, content in POISON.items():
+            rig.put("models", Snapshot(name=f"calibration/{name}", version=1, content=content, at=at).to_json(), f"calibration/{name}")
+        good = {"steps": [{"since": 1, "temperature": 2.0}]}
+        rig.put("models", Snapshot(name="calibration/m p", version=1, content=good, at=at).to_json(), "calibration/m p")
+        wait_for(lambda: rules.calibrate("m", "p", {"P1": 1.0})["P1"] < 1)
+        rig.put("routing", RoutingRule(rule_id="late", order=5, providers=["ollama"], reason="after it").to_json(), "late")
+        wait_for(lambda: [one.rule_id for one in rules.routes()] == ["late"])
+        assert rig.health.missing == {}
+    assert raised == []
+
+
+def test_whatever_stops_the_rules_from_being_followed_is_in_health_and_is_tried_again(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken, take = threading.Event(), LiveRules._take
+
+    def fails(self: LiveRules, *tables: Any) -> None:
+        if broken.is_set():
+            raise RuntimeError("nobody thought of this")
+        take(self, *tables)
+
+    monkeypatch.setattr(LiveRules, "_take", fails)
+    monkeypatch.setattr("pipeline.act.live.AGAIN_S", 0.1)
+    with running(rig):
+        wait_for(lambda: rig.double is not None and rig.health.missing == {})
+        assert rig.double is not None
+        rules = rig.double.rules
+        broken.set()
+        rig.put("routing", RoutingRule(rule_id="late", order=5, providers=["ollama"], reason="after it").to_json(), "late")
+        wait_for(lambda: "nobody thought of this" in rig.health.missing.get("live rules", ""))
+        assert rig.health.answer("/ready")[0] == 503 and rules.routes() == ()
+        broken.clear()
+        wait_for(lambda: [one.rule_id for one in rules.routes()] == ["late"] and rig.health.missing == {})
+
+
+def test_rules_that_are_followed_no_longer_make_the_worker_not_ready(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ends(self: LiveRules) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr(LiveRules, "_read_on", ends)
+    with pytest.raises(SystemExit):
+        LiveRules(rig.settings, AdviceConfig(), rig.health)._follow()
+    assert "restart this worker" in rig.health.missing["live rules"]
+
+
 def wait_for(true: Callable[[], bool], timeout: float = 10.0) -> None:
     due = time.monotonic() + timeout
     while not true():

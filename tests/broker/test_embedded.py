@@ -32,12 +32,13 @@ def test_it_holds_the_catalogues_topics_with_their_partitions_and_passes_the_che
     broker.stop()
 
 
-def test_a_hundred_topics_are_made_without_a_second_of_sleep_now_and_then() -> None:
+def test_hundreds_of_topics_are_made_without_a_second_of_sleep_now_and_then() -> None:
     """The mock cluster misses a call in some twelve and finds it a second later, which made each test's topics take two seconds."""
     broker = EmbeddedBroker()
     broker.start()
     began = time.monotonic()
-    broker.create_topics("y.", {f"t{number}": 1 for number in range(100)})
+    for number in range(10):
+        broker.create_topics(f"y{number}.")
     assert time.monotonic() - began < 3
     broker.stop()
 
