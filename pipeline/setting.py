@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field
 
@@ -27,8 +30,34 @@ def _brokers(value: Any) -> Any:
     return str(value).replace(" ", "")
 
 
-URL = r"^(|https?://([^\s/?#@]*@)?(\[[0-9A-Fa-f:.%]+\]|[^\s/?#@:\[\]]+)(:[0-9]{1,5})?([/?#][^\s@]*)?)$"
+SHAPE = re.compile(r"https?://([^\s/?#@]*@)?(\[[0-9A-Fa-f:.%]+\]|[^\s/?#@:\[\]\\]+)(:[0-9]+)?([/?#][^\s@]*)?")
 """A `/`, `?`, `#` or `@` in a password must be written as `%2F`, `%3F`, `%23`, `%40`: else nobody can tell where the host begins."""
+
+
+def _url(value: Any) -> Any:
+    """Sentences without any part of the value: it may hold a password."""
+    if not isinstance(value, str) or not value:
+        return value
+    if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", value):
+        raise ValueError("is without http:// (or https://) before it")
+    found = SHAPE.fullmatch(value)
+    if found is None:
+        raise ValueError("is not a URL like http://HOST:PORT/PATH")
+    if (found[3] and not 0 < int(found[3][1:6]) < 65536) or len(found[3] or "") > 6:
+        raise ValueError("has a port that is not from 1 to 65535")
+    try:
+        host = urlsplit(value).hostname or ""
+        if found[2].startswith("["):
+            ipaddress.IPv6Address(host)
+        else:
+            host.encode("idna")
+    except ValueError:
+        raise ValueError("has a host that is neither a name nor an address") from None
+    return value
+
+
+Url = Annotated[str, BeforeValidator(_url)]
+"""Empty, or a whole URL of http or https. User and password may be in it; it is never shown with them."""
 Switch = Annotated[bool, BeforeValidator(_switch)]
 Brokers = Annotated[str, BeforeValidator(_brokers)]
 Port = Annotated[int, Field(ge=0, le=65535)]

@@ -337,7 +337,7 @@ def _plainly(message: str, value: str, secret: bool) -> str:
     shown = "the value" if secret or "@" in value else repr(value)
     if message.startswith("String should match pattern"):
         return f"{shown} is not allowed"
-    return f"{shown} {message}" if message.startswith(("should", "is ")) else message
+    return f"{shown} {message}" if message.startswith(("should", "is ", "has ")) else message
 
 
 CATALOGUE: tuple[Entry, ...] = _catalogue()

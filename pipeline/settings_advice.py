@@ -6,14 +6,14 @@ from typing import Literal
 
 from pydantic import BaseModel, SecretStr
 
-from pipeline.setting import URL, Switch, setting
+from pipeline.setting import Switch, Url, setting
 
 
 class AdviceSettings(BaseModel):
     """Part of `pipeline.settings.Settings`."""
 
-    ollama_url: str = setting(
-        "OLLAMA_URL", "", "Ollama server that is asked for advice; unset asks none", "Give a URL: http://127.0.0.1:11434", pattern=URL
+    ollama_url: Url = setting(
+        "OLLAMA_URL", "", "Ollama server that is asked for advice; unset asks none", "Give a URL: http://127.0.0.1:11434"
     )
     ollama_model: str = setting(
         "OLLAMA_MODEL", "llama3.1:8b", "Model that Ollama is asked", "Give a name that `ollama list` shows", min_length=1
@@ -30,15 +30,12 @@ class AdviceSettings(BaseModel):
         "ANTHROPIC_API_KEY", None, "Key for Claude; unset asks it never", "Copy it from the console of Anthropic", min_length=8
     )
     anthropic_model: str = setting("ANTHROPIC_MODEL", "claude-haiku-5-5", "Model of Claude", "Give a model's id", min_length=1)
-    anthropic_url: str = setting(
-        "ANTHROPIC_BASE_URL", "", "Where Claude is, if not at its makers'", "Give a URL: https://host/", pattern=URL
-    )
-    openai_url: str = setting(
+    anthropic_url: Url = setting("ANTHROPIC_BASE_URL", "", "Where Claude is, if not at its makers'", "Give a URL: https://host/")
+    openai_url: Url = setting(
         "OPENAI_BASE_URL",
         "",
         "OpenAI-compatible server (vLLM, LM Studio, ...); unset asks none",
         "Give a URL: http://host:8000/v1",
-        pattern=URL,
     )
     openai_key: SecretStr | None = setting("OPENAI_API_KEY", None, "Key for that server, where it wants one", "Give the key")
     openai_model: str = setting("OPENAI_MODEL", "", "Model of that server; unset takes the first one that it lists", "Give a model's id")

@@ -21,9 +21,18 @@ from pipeline.settings import BY_NAME, CATALOGUE, Settings, SettingsError, as_ma
         ("TRANSIENT_TTL", "-3", "greater than or equal to 0"),
         ("FLUX_CONFIG", "nowhere.yaml", "there is no file"),
         ("FLUX_KAFKA_SECURITY_PROTOCOL", "SASL_SSL", "needs a mechanism"),
-        ("OLLAMA_URL", "bob:S3cretPw@gpu:11434", "the value is not allowed"),
-        ("OLLAMA_URL", "http://bob:S3c/retPw@gpu:11434", "the value is not allowed"),
-        ("OPENAI_BASE_URL", "http://bob:33/retPw@gpu/v1", "the value is not allowed"),
+        ("OLLAMA_URL", "bob:S3cretPw@gpu:11434", "the value is without http://"),
+        ("OLLAMA_URL", "http://bob:S3c/retPw@gpu:11434", "the value is not a URL"),
+        ("OPENAI_BASE_URL", "http://bob:33/retPw@gpu/v1", "the value is not a URL"),
+        ("OLLAMA_URL", "127.0.0.1:33963", "'127.0.0.1:33963' is without http://"),
+        ("OLLAMA_URL", "ftp://gpu:21", "'ftp://gpu:21' is not a URL like http://HOST:PORT/PATH"),
+        ("OLLAMA_URL", "http://127.0.0.1:99999", "'http://127.0.0.1:99999' has a port that is not from 1 to 65535"),
+        ("OPENAI_BASE_URL", "http://gpu:0/v1", "has a port"),
+        ("ANTHROPIC_BASE_URL", "https://bob:S3cretPw@gpu:123456/", "the value has a port"),
+        ("OPENAI_BASE_URL", "http://[::zz]:8000/v1", "is not a URL"),
+        ("OPENAI_BASE_URL", "http://[1:2]:8000/v1", "has a host"),
+        ("OPENAI_BASE_URL", "http://gpu..lan/v1", "has a host"),
+        ("OLLAMA_URL", "http://", "is not a URL"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_fault_and_fix(name: str, value: str, fault: str) -> None:
@@ -33,6 +42,16 @@ def test_a_wrong_setting_is_named_with_its_fault_and_fix(name: str, value: str, 
     assert problem.name == name
     assert fault in problem.what
     assert problem.fix
+    assert "S3c" not in str(problem)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1:11434", "https://bob:S3cretPw@gpu.lan/v1?a=b", "http://[::1]:65535/", "http://gpu_1:80"],
+)
+def test_a_url_of_a_server_may_be_any_whole_one(url: str) -> None:
+    for name in ("OLLAMA_URL", "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"):
+        Settings.load({name: url})
 
 
 def test_all_wrong_settings_are_told_at_once() -> None:
