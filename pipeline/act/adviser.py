@@ -21,6 +21,7 @@ from agents.advice.config import AdviceConfig
 from agents.advice.prompt import Template, render, template
 from agents.advice.route import choose
 from pipeline.act.advice_observer import AdviceObserver, NoAdviceObserver
+from pipeline.act.last_look import LastLook
 from pipeline.act.providers.base import Answer, Ask, Failure, Provider, ProviderError
 from pipeline.act.providers.wrapping import takes_at_once
 from pipeline.act.self_test import Keeper
@@ -90,6 +91,7 @@ class Adviser:
         self._observer: AdviceObserver = observer or NoAdviceObserver()
         self._clock, self._wall, self._most_in_hand = clock, wall, most_in_hand
         self._secret = os.urandom(32)
+        self._last_look = LastLook(config.redact, os.urandom(32))
         self._stations = {
             name: Station(stack, (slots or {}).get(name) or takes_at_once(stack), self._observer, clock, most_waiting=most_in_hand)
             for name, stack in stacks.items()
@@ -235,7 +237,7 @@ class Adviser:
             return None
         finally:
             held.asking = False
-        advice = self._checked(held.request.question, chosen, station, answer)
+        advice = self._checked(held.request.question, chosen, station, ask, answer)
         station.invalid_in_a_row = station.invalid_in_a_row + 1 if isinstance(advice, Refused) else 0
         if isinstance(advice, Refused):
             if station.cache is not None:
@@ -252,10 +254,12 @@ class Adviser:
         took_ms = round(seconds * 1000)
         held.tried.append(Tried(provider=station.name, outcome=error.failure.value, detail=error.what[:SHOWN], took_ms=took_ms))
 
-    def _checked(self, question: Question, chosen: Template, station: Station, answer: Answer) -> Advice | Refused:
+    def _checked(self, question: Question, chosen: Template, station: Station, ask: Ask, answer: Answer) -> Advice | Refused:
         model = f"{station.name}/{answer.model}"
         probabilities = self._calibrate(model, chosen.id, answer.probabilities) if answer.probabilities else {}
         found = check(question, chosen, answer.text, probabilities)
+        if not isinstance(found, Refused):
+            found = self._last_look.at(found, ask.user, question.incident_id)
         if isinstance(found, Refused):
             return found
         return Advice(
