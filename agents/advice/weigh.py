@@ -70,7 +70,7 @@ def raised(row: AdviceRow, rule: Severity, said: Severity) -> Weighed:
 def lowered(row: AdviceRow, rule: Severity, said: Severity, floor: Severity) -> Weighed:
     shown = said if said.outranks(floor) else floor
     if shown is rule:
-        text = f"{row.model} says {said.value}; the floor is {floor.value}, so {rule.value} stands"
+        text = f"{row.model} says {said.value}; the rules' {rule.value} stands"
         return Weighed(rule, "floor", text, adopted=False, needs_review=True, heard=False)
     return Weighed(shown, "lowered", f"{row.model} lowers {rule.value} to {shown.value}; paged as {rule.value}", heard=False)
 

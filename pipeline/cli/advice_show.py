@@ -19,7 +19,8 @@ SCRIPTED = "scripted: a built-in answer, no model was asked"
 
 def lines(it: Outcome, *, show_prompt: bool, raw: bool) -> Iterator[tuple[str, str]]:
     question = it.request.question
-    yield "about", f"{question.title or question.task.value}; the rules say {question.rule_severity.value}, floor {question.floor.value}"
+    floor = f", floor {question.floor.value}" if question.floor is not question.rule_severity else ""
+    yield "about", f"{question.title or question.task.value}; the rules say {question.rule_severity.value}{floor}"
     yield "route", told(it.route)
     for name, why in it.route.route.passed_over.items():
         yield "", f"{name} is passed over: {why}"

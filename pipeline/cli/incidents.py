@@ -40,7 +40,7 @@ def incidents(
         runbook = one.runbooks[0].title if one.runbooks else "no runbook"
         rows.append(
             (
-                one.severity.value,
+                one.severity.value if one.paged_as is one.severity else f"{one.severity.value} (paged {one.paged_as.value})",
                 one.status.value,
                 one.incident_id,
                 one.service,

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pipeline.console.line import Line
+from pipeline.console.plural import many
+from pipeline.history.asked import became, set_aside
 from schemas.incident import AdviceStatus, Incident, IncidentAdvice
 from schemas.usage import Usage
 
 MICRO = 1_000_000
 RESERVES_KEPT = 10_000
 """Calls whose end has not been read."""
-ANSWERED = (AdviceStatus.ADOPTED, AdviceStatus.AMENDED, AdviceStatus.NOT_ADOPTED)
+SILENT_S = 60.0
+"""How long a verdict without its model is held against the server, unless an answer comes."""
 
 
 @dataclass
@@ -26,6 +32,8 @@ class Advised:
     degraded: int = 0
     """Verdicts that lacked their model at the deadline."""
     calls: int = 0
+    clock: Callable[[], float] = time.monotonic
+    _silent: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=100))
     _micro_usd: int = 0
     _reserves: dict[str, int] = field(default_factory=dict)
 
@@ -46,14 +54,31 @@ class Advised:
             return
         self._reserves.pop(usage.usage_id, None)
         self._micro_usd += micro
-        self.calls += usage.asked and not usage.cached and bool(usage.incident_id)  # warming up and self-tests are about no incident
+        sent = usage.asked and not usage.cached and usage.outcome != "unreachable"
+        self.calls += sent and bool(usage.incident_id)  # warming up and self-tests are about no incident
+
+    @property
+    def silence(self) -> str:
+        """Why verdicts of the last minute lack their model, the commonest reason; empty where none does, or an answer came since."""
+        while self._silent and self._silent[0][0] < self.clock() - SILENT_S:
+            self._silent.popleft()
+        if not self._silent:
+            return ""
+        why, _ = Counter(reason for _, reason in self._silent).most_common(1)[0]
+        return f"model: no answer for {many(len(self._silent), 'verdict')} in the last minute: {why}"
 
     def news(self, before: Incident | None, now: Incident) -> Line | None:
         """What a revision says of a model that the one before did not; None where that is nothing."""
         advice, known = now.advice, before.advice if before is not None else None
         if advice is None or advice.status is AdviceStatus.PENDING or same(known, advice):
             return None
+        if advice.status is AdviceStatus.MISSING:
+            self._silent.append((self.clock(), advice.reason.text))
+        else:
+            self._silent.clear()
         match advice.status:
+            case _ if set_aside(advice):
+                pass  # counted when it came
             case AdviceStatus.ADOPTED:
                 self.advised += 1
             case AdviceStatus.AMENDED:
@@ -86,17 +111,17 @@ def same(before: IncidentAdvice | None, now: IncidentAdvice) -> bool:
 
 
 def told(incident: Incident, advice: IncidentAdvice, before: IncidentAdvice | None = None) -> str:
-    """`P3→P2 i7c3 by ollama/llama3.1:8b in 0.8 s, 0.91 sure, $0.0000: summary`."""
-    head = f"{move(incident, advice)} {incident.incident_id}"
+    """`P3→P2 i7c3 Payments fails: ollama/llama3.1:8b in 0.8 s, 0.91 sure, $0.0000: its words`: what a model wrote stands last."""
+    head = f"{move(incident, advice)} {incident.incident_id} {incident.title}"
     if advice.status is AdviceStatus.MISSING:
-        return f"{head} {advice.reason.text}: the verdict of the rules stands"
+        return f"{head}: no answer, the verdict of the rules stands: {advice.reason.text}"
     sure = f", {advice.confidence:.2f} sure" if advice.confidence is not None else ""
     cost = advice.cost_usd - (before.cost_usd if before is not None else 0.0)
-    by = f"{head} by {advice.provider}/{advice.model} in {advice.took_ms / 1000:.1f} s{sure}, ${max(cost, 0.0):.4f}"
-    if advice.status is AdviceStatus.NOT_ADOPTED:
-        return f"{by}; not adopted: {advice.reason.text}"
+    by = f"{head}: {advice.provider}/{advice.model} in {advice.took_ms / 1000:.1f} s{sure}, ${max(cost, 0.0):.4f}"
+    if advice.status is AdviceStatus.NOT_ADOPTED or set_aside(advice):
+        return f"{by}; {became(advice)}: {advice.reason.text}"
     review = "; for review: " + advice.reason.text if advice.needs_review else ""
-    return f"{by}: {incident.summary}{review}"
+    return f"{by}{review}{f': {advice.summary}' if advice.summary else ''}"
 
 
 def move(incident: Incident, advice: IncidentAdvice) -> str:
@@ -114,9 +139,11 @@ def brief(incident: Incident) -> str:
         case AdviceStatus.PENDING:
             return "asked"
         case AdviceStatus.MISSING:
-            return "no answer"
+            return f"no answer: {advice.reason.text}"
         case AdviceStatus.NOT_ADOPTED:
-            return f"not adopted: {advice.reason.code}"
+            return f"not adopted: {advice.reason.text}"
+    if set_aside(advice):
+        return f"{became(advice)}: {advice.reason.text}"
     late = "late " if advice.status is AdviceStatus.AMENDED else ""
     review = "review " if advice.needs_review else ""
     return f"{late}{move(incident, advice)} {review}{advice.confidence or 0:.2f} ${advice.cost_usd:.4f} {advice.provider}"

@@ -15,6 +15,7 @@ from rich.text import Text
 from pipeline.console.advised import brief
 from pipeline.console.board import Board, Silenced
 from pipeline.console.line import Line
+from pipeline.console.plural import many
 from pipeline.history.base import ENDED
 from pipeline.history.explain import printable
 from schemas.incident import AdviceStatus, Incident
@@ -38,6 +39,10 @@ FIXED_LINES = 8
 FRAME = 4
 """Columns that a frame takes."""
 GAP = "   "
+WIDE = 110
+"""Columns from which there is room for the runbooks too."""
+STATES = {"acknowledged": "acked", "in_progress": "in work", "false_positive": "false"}
+"""Shorter words for a narrow column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +90,12 @@ class LiveScreen:
 
 
 def screen(board: Board, status: Status, height: int, width: int = 160) -> RenderableType:
-    top, bottom = heading(status, width - FRAME), counts(board, status, width - FRAME)
+    top, bottom = heading(status, width - FRAME, board.advised.silence), counts(board, status, width - FRAME)
     room = max(6, height - FIXED_LINES - len(top) - len(bottom))
     silences = min(len(board.silenced), max(2, room // 3))
     return Group(
         framed(top),
-        incident_table(board.open_incidents(), max(3, room - silences)),
+        incident_table(board.open_incidents(), max(3, room - silences), width),
         silence_table(list(board.silenced)[-silences:] if silences else []),
         framed(bottom),
     )
@@ -113,7 +118,8 @@ def packed(parts: Sequence[Text], width: int) -> list[Text]:
     return lines
 
 
-def heading(status: Status, width: int) -> list[Text]:
+def heading(status: Status, width: int, silence: str = "") -> list[Text]:
+    """`silence`: why models do not answer, where they do not."""
     minutes, seconds = divmod(int(status.elapsed_s), 60)
     where = [text_of(part, "dim") for part in status.where.split(GAP)]
     note = text_of(status.notes[-1].text if status.notes else "", "italic")
@@ -122,32 +128,38 @@ def heading(status: Status, width: int) -> list[Text]:
         *packed([Text(f"Flux AI  {minutes}:{seconds:02d}", "bold"), *where], width),
         *(banner or [text_of(status.banner, "yellow")]),
         *([text_of(status.models, "dim")] if status.models else []),
+        *([text_of(silence, "bold yellow")] if silence else []),
         note,
     ]
 
 
-def incident_table(incidents: Sequence[Incident], rows: int) -> RenderableType:
+def incident_table(incidents: Sequence[Incident], rows: int, width: int = 160) -> RenderableType:
+    """The name first; what a model wrote is the last of its cell, so that it is cut first. Narrow screens go without the runbooks."""
     table = Table(expand=True, box=None, pad_edge=False, header_style="bold dim")
-    asked = any(one.advice is not None for one in incidents[:rows])
-    for name, ratio in (("", None), ("incident", 5), *([("model", 3)] if asked else []), ("runbooks", 3), ("told", 4)):
-        table.add_column(name, ratio=ratio, no_wrap=True, overflow="ellipsis")
+    asked, wide = any(one.advice is not None for one in incidents[:rows]), width >= WIDE
+    shares: list[tuple[str, int | None]] = [("", None), ("incident", 6 if asked else 7), ("state", None)]
+    shares += [("model", 4)] if asked else []
+    shares += [("runbooks", 3)] if wide else []
+    for name, ratio in (*shares, ("told", 4 if wide else 3)):
+        table.add_column(name, ratio=ratio, no_wrap=True, overflow="ellipsis", min_width=2)
     for one in incidents[:rows]:
         ended = one.status in ENDED
         style = "dim" if ended else ""
         alerts = f" [{one.alert_count} alerts]" if one.alert_count > 1 else ""
-        title = f"{one.status.value} " if one.status.value != "open" else ""
         books = ", ".join(f"{book.title} {book.score:.2f}" for book in one.runbooks) or "no runbook"
+        model = text_of(brief(one), style or ADVISED_STYLES.get(one.advice.status if one.advice else None, "dim"))
         table.add_row(
             text_of(one.severity.value, "dim" if ended else STYLES[one.severity.value]),
-            text_of(f"{title}{one.service or one.title}{alerts}: {one.summary}", style),
-            *([text_of(brief(one), style or ADVISED_STYLES.get(one.advice.status if one.advice else None, "dim"))] if asked else []),
-            text_of(books, "dim" if ended or not one.runbooks else "green"),
+            text_of(f"{one.title}{alerts}: {one.summary}", style),
+            text_of(STATES.get(one.status.value, one.status.value), style),
+            *([model] if asked else []),
+            *([text_of(books, "dim" if ended or not one.runbooks else "green")] if wide else []),
             text_of(told(one), style),
         )
     if not incidents:
-        table.add_row("", Text("no incidents yet", style="dim"), "", "")
+        table.add_row("", Text("no incidents yet", style="dim"))
     elif len(incidents) > rows:
-        table.add_row("", Text(f"and {len(incidents) - rows} more: fluxai incidents", style="dim"), "", "")
+        table.add_row("", Text(f"and {len(incidents) - rows} more: fluxai incidents", style="dim"))
     return table
 
 
@@ -180,10 +192,10 @@ def counts(board: Board, status: Status, width: int) -> list[Text]:
     late = f", {account.deadline_misses} LATE" if account.deadline_misses else ""
     about = [numbers, others, f"changes {board.changes}", f"verdict p99 {account.verdict_p99_ms} ms{late}"]
     models = board.advised
-    if models.calls or models.degraded or models.advised:
+    if models.calls or models.degraded or models.advised or models.not_adopted:
         about.append(
             f"advised {models.advised}, late {models.amended}, not adopted {models.not_adopted}, degraded {models.degraded}, "
-            f"{models.calls} calls ${models.cost_usd:.4f}"
+            f"{many(models.calls, 'call')} ${models.cost_usd:.4f}"
         )
     return packed([Text(part) for part in about], width) + packed([lane_of(lane) for lane in status.lanes], width)
 

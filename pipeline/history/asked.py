@@ -11,15 +11,28 @@ STATUS_WORDS = {
     AdviceStatus.ADOPTED: "adopted",
     AdviceStatus.AMENDED: "adopted late, as an amendment",
     AdviceStatus.NOT_ADOPTED: "not adopted",
-    AdviceStatus.MISSING: "no answer in time, the verdict is degraded",
+    AdviceStatus.MISSING: "no answer, the verdict is degraded",
 }
 
 
+OVERRULED = "overruled"
+
+
+def set_aside(advice: IncidentAdvice) -> bool:
+    """Whether a person's word stands in place of the answer."""
+    return advice.reason.code == OVERRULED
+
+
+def became(advice: IncidentAdvice) -> str:
+    """What became of the answer, or of the question."""
+    return "set aside" if set_aside(advice) else STATUS_WORDS[advice.status]
+
+
 def weighed(advice: IncidentAdvice) -> str:
-    """Whether the newest answer was adopted, and why: `adopted (raised: ...); it said P2, the rules say P3`."""
+    """Whether the newest answer was adopted, and why: `adopted (raises P3 to P2); it said P2, the rules say P3`."""
     said = f"; it said {advice.severity.value}, the rules say {advice.rule_severity.value}" if advice.severity else ""
     review = "; a person should review it" if advice.needs_review else ""
-    return f"{STATUS_WORDS[advice.status]} ({advice.reason.text or advice.reason.code}){said}{review}"
+    return f"{became(advice)} ({advice.reason.text or advice.reason.code}){said}{review}"
 
 
 def asked_line(receipt: Receipt) -> str:

@@ -146,9 +146,10 @@ def test_the_screen_fits_its_terminal_and_no_text_acts_on_it(height: int) -> Non
 def test_plain_lines_tell_each_thing_once(capsys: pytest.CaptureFixture[str]) -> None:
     board, lines = Board(), PlainLines()
     status = Status("", "", 0, [Lane("decide", "starting")], [Line(AT, "story", "it begins")])
-    for _ in range(3):
-        lines.show(board, status)
-    lines.lines([Line(AT, "opened", "evil\x1b[2J\nline")])
+    with lines:
+        for _ in range(3):
+            lines.show(board, status)
+        lines.lines([Line(AT, "opened", "evil\x1b[2J\nline")])
     out = capsys.readouterr().out.splitlines()
     assert [line.split(maxsplit=1)[-1] for line in out] == ["story     it begins", "decide starting", "opened    evil\ufffd[2J line"]
 
@@ -183,12 +184,14 @@ def advice(status: AdviceStatus, **more: Any) -> IncidentAdvice:
 def test_what_a_model_changed_is_told_once_with_its_cost() -> None:
     board = Board()
     tell(board, incident(severity=Severity.P3, advice=advice(AdviceStatus.PENDING)))
-    adopted = {"severity": Severity.P2, "summary": "payments fails", "advice": advice(AdviceStatus.ADOPTED, cost_usd=0.0002)}
-    assert tell(board, incident(2, **adopted)) == ["advised: P3→P2 i1 by ollama/llama3.1:8b in 0.8 s, 0.91 sure, $0.0002: payments fails"]
+    adopted = {"severity": Severity.P2, "advice": advice(AdviceStatus.ADOPTED, cost_usd=0.0002, summary="nobody can pay")}
+    assert tell(board, incident(2, **adopted)) == [
+        "advised: P3→P2 i1 Payments fails: ollama/llama3.1:8b in 0.8 s, 0.91 sure, $0.0002: nobody can pay"
+    ]
     assert tell(board, incident(3, **adopted)) == [], "a later revision repeats it"
     again = advice(AdviceStatus.NOT_ADOPTED, confidence=0.4, cost_usd=0.0005, reason=Reason(code="unsure", text="not sure enough"))
     assert tell(board, incident(4, severity=Severity.P3, advice=again)) == [
-        "advised: P3 i1 by ollama/llama3.1:8b in 0.8 s, 0.40 sure, $0.0003; not adopted: not sure enough"
+        "advised: P3 i1 Payments fails: ollama/llama3.1:8b in 0.8 s, 0.40 sure, $0.0003; not adopted: not sure enough"
     ]
     assert board.advised.to_json() == {"advised": 1, "amended": 0, "degraded": 0, "advice_cost_usd": 0.0}
 
@@ -197,11 +200,11 @@ def test_a_verdict_without_its_model_and_an_answer_that_came_late_are_told_as_su
     board = Board()
     missing = advice(AdviceStatus.MISSING, severity=None, provider="", reason=Reason(code="too_late", text="no model answered in time"))
     assert tell(board, incident(severity=Severity.P3, advice=missing))[1:] == [
-        "degraded: P3 i1 no model answered in time: the verdict of the rules stands"
+        "degraded: P3 i1 Payments fails: no answer, the verdict of the rules stands: no model answered in time"
     ]
     late = incident(2, advice=advice(AdviceStatus.AMENDED, needs_review=True))
     assert tell(board, late) == [
-        "late: P3→P2 i1 by ollama/llama3.1:8b in 0.8 s, 0.91 sure, $0.0000: 38% errors; for review: raises P3 to P2"
+        "late: P3→P2 i1 Payments fails: ollama/llama3.1:8b in 0.8 s, 0.91 sure, $0.0000; for review: raises P3 to P2"
     ]
     assert (board.advised.degraded, board.advised.amended) == (1, 1)
     assert any(line.startswith("Models: 0 verdicts advised, 1 amended late") for line in closing(board))
@@ -231,3 +234,55 @@ def test_the_screen_has_a_place_for_models_only_where_one_is_asked() -> None:
     assert "model " not in drawn().split("incident", 1)[1] and "models: ollama" in drawn()
     tell(board, incident(2, advice=advice(AdviceStatus.ADOPTED, cost_usd=0.0012)))
     assert "P3→P2 0.91 $0.0012 ollama" in drawn() and "advised 1, late 0" in drawn()
+
+
+def test_news_is_in_the_order_of_time_and_a_worker_that_connects_again_is_no_news(capsys: pytest.CaptureFixture[str]) -> None:
+    at = [0.0]
+    lines = PlainLines(now=lambda: at[0])
+    status = Status("", "", 0, [Lane("advise", "running")], [Line(AT, "story", "it begins")])
+    lines.lines([Line(AT + timedelta(seconds=1), "opened", "after it")])
+    lines.show(Board(), status)
+    for at[0] in (1.0, 2.0):
+        status.lanes = [Lane("advise", "starting", "kafka: not connected")]
+        lines.show(Board(), status)
+    status.lanes = [Lane("advise", "running")]
+    lines.show(Board(), status)
+    told = [line.split(maxsplit=1)[-1] for line in capsys.readouterr().out.splitlines()]
+    assert told == ["story     it begins", "opened    after it", "advise running"]
+    for at[0] in (3.0, 7.0, 8.0):
+        status.lanes = [Lane("advise", "starting", "kafka: not connected")]
+        lines.show(Board(), status)
+    assert capsys.readouterr().out.split() == ["lane", "advise", "waiting:", "kafka:", "not", "connected"]
+
+
+def test_on_80_columns_name_severity_state_and_the_missing_model_are_seen_and_an_answer_ends_the_warning() -> None:
+    board = Board()
+    known: dict[str, Any] = {"severity": Severity.P2, "title": "ErrorRateHigh on payments"}
+    missing = advice(AdviceStatus.MISSING, severity=None, provider="", reason=Reason(code="no_answer", text="nobody answers at 127.0.0.1"))
+    tell(board, incident(**known, status=IncidentStatus.ACKNOWLEDGED, advice=missing))
+
+    def drawn() -> str:
+        console = Console(width=80, height=24)
+        with console.capture() as capture:
+            console.print(screen(board, Status("banner", "where", models="models: ollama"), 24, 80))
+        return capture.get()
+
+    shown = drawn()
+    row = next(line for line in shown.splitlines() if line.startswith("P2"))
+    assert "ErrorRateHigh on payment" in row and "acked" in row and "no answer: nob" in row, row
+    assert "model: no answer for 1 verdict in the last minute: nobody answers" in shown
+    tell(board, incident(2, **known, advice=advice(AdviceStatus.AMENDED)))
+    assert "in the last minute" not in drawn()
+
+
+def test_a_server_that_nobody_reached_was_not_called_and_what_was_not_adopted_is_in_the_last_line() -> None:
+    board = Board()
+    for outcome in ("answered", "unreachable"):
+        usage = {"usage_id": outcome, "kind": "call", "provider": "ollama", "incident_id": "i1", "outcome": outcome, "at": AT}
+        board.take(record("usage", Usage.model_validate(usage).to_json()))
+    tell(board, incident(advice=advice(AdviceStatus.NOT_ADOPTED)))
+    assert "Models: 0 verdicts advised, 0 amended late, 1 answer not adopted, 0 verdicts without an answer; 1 call, $0.0000." in closing(
+        board
+    )
+    aside = advice(AdviceStatus.ADOPTED, reason=Reason(code="overruled", text="a person has said how urgent it is"))
+    assert "; set aside: a person has said how urgent it is" in tell(board, incident(2, advice=aside))[-1]

@@ -129,7 +129,7 @@ def test_with_a_model_the_lines_and_the_account_say_what_it_improved_and_cost(st
     with process("--slots", "2") as fake:
         run = start("--for", "8", OLLAMA_URL=fake.url, OLLAMA_NUM_PARALLEL="2")
         run.until(rf"^models: ollama llama3.1:8b at {re.escape(fake.url)}$")
-        told = run.until(r"advised\s+P\d.* by ollama/llama3.1:8b in [\d.]+ s, [\d.]+ sure, \$0.0000")
+        told = run.until(r"advised\s+P\d.*: ollama/llama3.1:8b in [\d.]+ s, [\d.]+ sure, \$0.0000")
         incident_id = next(word for word in told.split() if re.fullmatch(r"i[0-9a-f]{12}", word))
         explained = eventually(lambda: "(triage@1): " in (text := run.fluxai("explain", incident_id)) and text, 10, lambda: told)
         assert "asked" in str(explained)
