@@ -17,7 +17,13 @@ AIMS = (
     Aim("p1_model_share", 0.99, at_least=True),
     Aim("makespan_to_optimum", 1.05),
     Aim("reloads", 0),
+    Aim("wrong_answers_accepted", 0, gated=True),
 )
+
+
+def aims(slots: int) -> tuple[Aim, ...]:
+    """Of a run against a server with so many slots: it is never asked more at once."""
+    return (*AIMS, Aim("in_flight_max", slots, gated=True))
 
 
 def main() -> None:
@@ -29,7 +35,8 @@ def main() -> None:
     parser.add_argument("--incidents", type=int, default=1000, help="that meet each fault; default 1000")
     parser.add_argument("--pipeline", action="store_true", help="also through the whole pipeline, with Kafka")
     parser.add_argument("--only-pipeline", action="store_true", help="nothing but that")
-    conduct("advice", parse(parser), measure, AIMS)
+    options = parse(parser)
+    conduct("advice", options, measure, aims(options.slots))
 
 
 def measure(options: argparse.Namespace) -> Result:
