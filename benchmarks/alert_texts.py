@@ -45,6 +45,9 @@ CONTEXTS: dict[str, Wrap] = {
 }
 ALL_SERVICES = "checkout orders payments search-api user-service inventory edge-gateway ledger notifications batch-report"
 SERVICES = ALL_SERVICES.split()
+ALL_CODE = """F2PyCapsuleFromVoidPtr ODFNodeMTULessThan9000 KubeVirtNoAvailableNodesToRunVMs GetOrCreateV2BatchJobById
+    IOUtilsV2ByteBufferPool XMLHttpRequestUploadV1 HTTP2StreamIDAllocator64Bit AbstractRPCClientPoolMBean"""
+CODE = ALL_CODE.split()
 WORDS = ("pool", "exhausted", "retry", "queue", "backlog", "broker", "leader", "election", "degraded", "upstream", "rollout", "canary")
 DAY = datetime(2026, 11, 21, tzinfo=UTC)
 
@@ -259,4 +262,42 @@ CLEAN: dict[str, Callable[[random.Random], str]] = {
         f"user_id={r.randint(1, 10**7)} tenant=acme-{r.randint(1, 99)} session_count={r.randint(1, 999)} "
         f"build={pick(r, UPPER, 3)}-{r.randint(1, 9999)} run={pick(r, HEX, 24)}"
     ),
+    "number_rows": lambda r: (
+        f"offset moved by +{r.randint(10**6, 10**7)} to {r.randint(10**9, 10**10)}; mode 0{r.choice([644, 755, 600])} "
+        f"size {r.randint(10**6, 10**8)}; calls {r.randint(10**6, 10**7)}, number {r.randint(10**6, 10**8)} of {10**9} rows"
+    ),
+    "telephony": lambda r: (
+        f"call setup p99 {r.randint(1000, 9999)} ms in cell {r.randint(1, 255)}, sms queue {r.randint(10**4, 10**6)}, "
+        f"phone service {r.choice(SERVICES)} answered {r.randint(10**6, 10**8)} calls since {when(r):%Y-%m-%d %H:%M:%S}"
+    ),
+    "record_keys": lambda r: (
+        r.choice(["partition key", "idempotency key", "cache key", "routing key", "dedup_key", "request key"])
+        + f" {uuid.UUID(int=r.getrandbits(128), version=4)} was seen {r.randint(2, 9)} times, row key {pick(r, HEX, 32)}"
+    ),
+    "foreign_prose": lambda r: (
+        r.choice(
+            [
+                "Das Passwort ist abgelaufen",
+                "Das Kennwort ist falsch",
+                "le mot de passe est expiré",
+                "contraseña incorrecta para el usuario",
+                "la clave primaria es order_id",
+                "a senha está errada",
+                "hasło wygasło",
+                "неверный пароль для пользователя",
+                "密码错误",
+                "パスワードが違います",
+            ]
+        )
+        + f" ({r.choice(SERVICES)}, {r.randint(2, 900)})"
+    ),
+    "config_map": lambda r: (
+        f"kind: ConfigMap metadata: name: {r.choice(SERVICES)} data: level: debug size: {r.randint(10, 99)}M; "
+        f"echo done | grep {r.choice(WORDS)}"
+    ),
+    "mfa_prose": lambda r: (
+        f"MFA required for {r.randint(2, 90)} users; otp service {r.choice(SERVICES)} is slow, "
+        f"seed node {r.choice(SERVICES)}-{r.randint(0, 9)} down; the volume is identified by label {r.choice(WORDS)}"
+    ),
+    "names_of_code": lambda r: f"{r.choice(CODE)} in {r.choice(CODE)}.run, line {r.randint(1, 99)}",
 }

@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 from urllib.parse import quote
 
+from benchmarks import planted_words
 from benchmarks.planted import (
     ALNUM,
     DIGITS,
@@ -305,4 +306,4 @@ def makers() -> dict[str, Maker]:
         "base64_wrapped": wrapped,
     }
     named = {f"named_{form}": (lambda rng, form=form: beside_name(rng, form)) for form in FORMS}
-    return {**plain, **others, **named}
+    return {**plain, **others, **named, **planted_words.makers()}

@@ -4,7 +4,8 @@
 
 Prints one JSON object; exit status 1 where anything leaked or more than 2 % of the clean lines were changed. A secret counts as leaked
 when six characters of it in a row are in what comes out. `--clean` reads lines of real texts too; of those only finds of secrets count as
-false, as addresses and names of hosts in them are real.
+false, as addresses and names of hosts in them are real. `blind` are texts of kinds that nothing was made for; what leaks of them
+is told and fails nothing.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from agents.advice.config import RedactConfig
 from agents.advice.redact import Redactor
 from agents.advice.spans import SECRETS
 from benchmarks.alert_texts import CONTEXTS, clean_lines
+from benchmarks.blind_texts import BLIND
 from benchmarks.planted import KEYS, Planted
 from benchmarks.planted_places import makers
 
@@ -82,6 +84,14 @@ def plant(redactor: Redactor, rounds: int, seed: int, show: bool) -> dict[str, A
         "us_per_kib_with_secrets": round(spent * 1e6 / (characters / 1024), 1),
         "by_kind": {kind: {"cases": count, "leaked": out} for kind, (count, out) in sorted(by_kind.items())},
     }
+
+
+def blind(redactor: Redactor, show: bool) -> dict[str, Any]:
+    """Kinds that nobody tuned for. Not gated: what leaks here is what the documentation says is not found."""
+    out = [text for text, secret in BLIND if leaks(Planted("blind", text, (secret,)), redactor.redact(text, "incident").text)]
+    for text in out if show else ():
+        print(f"BLIND {text}", file=sys.stderr)
+    return {"blind": len(BLIND), "blind_leaked": len(out)}
 
 
 def clean(redactor: Redactor, seed: int, show: bool) -> dict[str, Any]:
@@ -144,7 +154,7 @@ def texts_of(value: object) -> Iterator[str]:
 
 def measure(rounds: int, *, seed: int = 4, clean_place: Path | None = None, show: bool = False) -> dict[str, Any]:
     redactor = Redactor(RedactConfig(), b"key of a benchmark, not a secret")
-    result = {"benchmark": "redaction", **plant(redactor, rounds, seed, show), **clean(redactor, seed, show)}
+    result = {"benchmark": "redaction", **plant(redactor, rounds, seed, show), **blind(redactor, show), **clean(redactor, seed, show)}
     if clean_place is not None:
         result |= real(redactor, clean_place, show)
     return result

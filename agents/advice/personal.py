@@ -1,4 +1,4 @@
-"""Personal data and addresses: e-mail, payment cards, IBAN, US social security numbers, telephones, IPv4, IPv6, MAC, host names."""
+"""Personal data and addresses: e-mail, payment cards, IBAN, US social security numbers, IPv4, IPv6, MAC, host names."""
 
 from __future__ import annotations
 
@@ -32,15 +32,6 @@ SSN = re.compile(r"(?<![\w.-])(?!000|666|9)[0-9]{3}-(?!00)[0-9]{2}-(?!0000)[0-9]
 NAMED_SSN = re.compile(
     r"""(?ix) (?<![a-z]) (?: ssn | social[ ]security (?:[ ](?:number|no\.?))? ) [\"'\\]{0,4} [ :=\#\"'\\]{1,6}
     (?P<value> [0-9]{3}[ .-]?[0-9]{2}[ .-]?[0-9]{4} ) (?![0-9])"""
-)
-PHONE_HINT = re.compile("phone|tel|mobile|cell|fax|sms|msisdn|imsi|imei|supi|gpsi|iccid|whatsapp|[+]")
-NAMED_PHONE = re.compile(
-    r"""(?ix) (?<![a-z]) (?: phone | telephone | tel | mobile | cell | fax | sms | msisdn | imsi | imei | supi | gpsi | iccid | whatsapp )
-    (?: [_ -]?(?:number|no\.?|nr\.?) )? ["'\\]{0,4} [\s:="'\\-]{1,6} (?P<number> \+?[0-9(][0-9 ()./-]{5,20}[0-9] ) (?! [\w:] | \.[0-9] )"""
-)
-PHONE = re.compile(
-    r"""(?x) (?<![\w.+=]) (?P<number> \+[1-9][0-9]{0,2} [ .-]? \(?[0-9]{1,4}\)? (?:[ .-][0-9]{2,5}){1,4} | \+[1-9][0-9]{9,14} )
-    (?! [\w:] | \.[0-9] )"""
 )
 MAC = re.compile(
     r"""(?x) (?<![0-9A-Za-z:.-])
@@ -149,15 +140,11 @@ def mod97(iban: str) -> bool:
 
 
 def numbers(text: str) -> Iterator[Span]:
-    """Social security numbers, and telephones that are marked as such."""
+    """Social security numbers of the USA."""
     for match in SSN.finditer(text):
         yield Span(*match.span(), "ssn")
     for match in NAMED_SSN.finditer(text):
         yield Span(*match.span("value"), "ssn")
-    for hint in PHONE_HINT.finditer(lowered(text)):
-        number = (PHONE if hint[0] == "+" else NAMED_PHONE).match(text, hint.start())
-        if number is not None and sum(map(str.isdigit, number["number"])) >= 7:
-            yield Span(*number.span("number"), "phone")
 
 
 def addresses(text: str) -> Iterator[Span]:

@@ -18,10 +18,13 @@ from dataclasses import dataclass, field
 
 from agents.advice.config import RedactConfig
 from agents.advice.personal import addresses, cards, cut_off, emails, hosts, ibans, numbers
+from agents.advice.phones import phones
 from agents.advice.random_words import random_words, wrapped
+from agents.advice.secret_carriers import carried
 from agents.advice.secret_names import named
 from agents.advice.secret_places import places
 from agents.advice.secret_shapes import shapes
+from agents.advice.secret_words import words
 from agents.advice.spans import HARMLESS, KINDS, SECRETS, Detector, Span, merged
 
 LARGEST = 1 << 20
@@ -36,7 +39,7 @@ INVISIBLE = (0xAD, 0x180E, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *rang
 LEVEL: dict[int, str | int | None] = dict.fromkeys(INVISIBLE) | {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)} | {0x3000: " "}
 """Letters that nobody sees go, and full-width ones become plain: both hide a secret from an expression."""
 ESCAPE = re.compile(
-    r"""(?ix) (?<!\\) \\++ (?: u00(?P<unicode>[0-7][0-9a-f]) | x(?P<hex>[2-7][0-9a-f]) | (?P<letter>[nrtbf"'/]) )
+    r"""(?ix) (?<!\\) \\++ (?: u(?P<unicode>[0-9a-f]{4}) | x(?P<hex>[2-7][0-9a-f]) | (?P<letter>[nrtbf"'/]) )
     | \[ (?P<defanged> [.:] ) \]
     | % (?:25)*+ (?P<percent>[2-7][0-9a-f]|0[9ad])
     | & (?: (?P<entity> quot | apos | amp | lt | gt | colon | commat | equals )
@@ -70,9 +73,9 @@ class Redactor:
         if len(key) < SHORTEST_KEY:
             raise ValueError(f"the key of the placeholders has {len(key)} bytes: give {SHORTEST_KEY} or more")
         self.key = key
-        secrets: list[Detector] = [shapes, places, named]
+        secrets: list[Detector] = [shapes, places, named, words, carried]
         self.secrets = (*secrets, wrapped(lambda told: any(True for _ in found_by(secrets, told))))
-        personal: list[Detector] = [emails, cards, ibans, cut_off, numbers]
+        personal: list[Detector] = [emails, cards, ibans, cut_off, numbers, phones]
         if config.addresses:
             personal.append(addresses)
         if config.hosts:

@@ -15,7 +15,7 @@ from agents.advice.spans import Span, lowered
 STRONG, MEDIUM, WEAK, CODE = "strong", "medium", "weak", "code"
 LOCATE = re.compile(
     "pass|pwd|psswd|kennwort|contrase|senha|mot[_-]de|пароль|密码|secret|key|connection|signature|token|psk|community|cred|session|sessid|sid"
-    "|csrf|xsrf|auth|sig|salt|nonce|code|hmac|otp|mfa|2fa|cvv|cvc|pin|pw"
+    "|csrf|xsrf|auth|sig|salt|nonce|code|hmac|otp|mfa|2fa|cvv|cvc|pin|pw|[?&;](?:app_?id|tk)"
 )
 """Part of every name below; a quick look that most words do not pass."""
 NAME = re.compile(
@@ -33,7 +33,7 @@ NAME = re.compile(
         | (?<![a-z])sid | (?<![a-z])sig | signature | (?<![a-z])salt | (?<![a-z])nonce
         | (?:auth(?:orization)?|routing|integration|service|app|application|client|data|consumer|write|ingest|subscription|user
             |maps)[_-]?key
-        | [?&;](?:key|code) | (?<![a-z])hmac | x-(?:amz|goog)-(?:credential|signature) )
+        | [?&;](?:key|code|appid|app_id|tk) | (?<![a-z])hmac | x-(?:amz|goog)-(?:credential|signature) )
     | (?P<code> (?<![a-z])(?:otp|totp|mfa|2fa|cvv2?|cvc2?|pin)(?:[_-]?(?:code|number))? | pincode | one[_-]?time[_-]?(?:code|password) )
     )
     (?: [_-]?(?:hash(?:ed)?|digest|value|plain(?:text)?|text|b64|base64|encoded|enc(?:rypted)?|old|new|current|prod(?:uction)?|staging|dev
@@ -49,7 +49,7 @@ FIRST_WORD = re.compile(r"([A-Za-z]{2,14})[ .]\Z")
 GAP = r"[\"'`\\\])]{0,8}"
 AFTER = re.compile(
     rf"""(?ix) (?:
-      (?P<pair> {GAP} [ \t]{{0,40}}+ ,? \s{{0,20}}+ [\"'\\]{{0,6}} value [\"'\\]{{0,6}} [ \t]{{0,8}} [:=] [ \t]{{0,8}} )
+      (?P<pair> {GAP} [ \t]{{0,40}}+ ,? \s{{0,20}}+ [\"'\\]{{0,6}} [\w.-]{{0,32}}? value [\"'\\]{{0,6}} [ \t]{{0,8}} [:=] [ \t]{{0,8}} )
     | (?P<arrow> {GAP} [ \t]{{0,40}}+ (?: => | -> | := | := | === | == | = (?!=) ) [ \t]{{0,8}} )
     | (?P<colon> {GAP} [ \t]{{0,40}}+ : (?!:) [ \t]{{0,40}} )
     | (?P<tag> > )
@@ -57,6 +57,7 @@ AFTER = re.compile(
     | (?P<space> {GAP} [ \t,]{{1,4}} )
     )"""
 )
+KEY_FOLLOWS = re.compile(r"[\"'`\\]{1,8}\s{0,4}:")
 QUOTE = re.compile(r"(\\{0,16})([\"'`])")
 WORD = re.compile(
     r"""(?x) (?:
@@ -162,7 +163,10 @@ def value_after(text: str, name: int, sure: str, after: re.Match[str]) -> Value 
         return None
     quote = QUOTE.match(text, start)
     if quote is not None:
-        return (quote.end(), closing(text, quote), True)
+        end = closing(text, quote)
+        if how == "space" and KEY_FOLLOWS.match(text, end) is not None:
+            return None  # the name was a value itself: `"name": "DB_PASSWORD", "param_value": ...`
+        return (quote.end(), end, True)
     if how in ("arrow", "colon"):
         many = LIST.match(text, start + 1) if text.startswith("[", start) else None
         if many is not None:

@@ -18,6 +18,9 @@ from schemas.advice import AskedAlert, Question
 REMOVED = "[text that speaks to a machine was removed: {}]"
 _URL = re.compile(r"\b(h)(tt)(ps?)(://)([^\s/?#\"'<>]{1,253})|\b(ftp|wss?|file|data|javascript|vbscript|mailto)(:)(?=[^\s:])", re.I)
 _KEY = re.compile(r"[^\w.:/@ -]")
+_NO_KEY = re.compile(r"[=:\s]")
+"""A key with one of these is a text, and may be a secret that would no longer be found once `_KEY` has changed it."""
+LONGEST_KEY = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +151,7 @@ class _Reader:
         taken: dict[str, str] = {}
         for number, key in enumerate(sorted(pairs)[:most]):
             name = _KEY.sub("_", clean(key, 64))
-            if not name or suspicious(name) is not None or name in taken:
+            if not name or len(key) > LONGEST_KEY or _NO_KEY.search(key) is not None or suspicious(name) is not None or name in taken:
                 self.removed.append(f"{path}: key {number}")
                 name = f"label_{number}"
             taken[name] = self.take(f"{path}.{name}", pairs[key], limit)
@@ -250,7 +253,7 @@ def _facts(facts: dict[str, Any], take: Callable[[str, str, int], str], caps: Ca
     kept: dict[str, Any] = {}
     for number, key in enumerate(sorted(facts)[: caps.facts]):
         name = _KEY.sub("_", clean(key, 64))
-        if not name or suspicious(name) is not None:
+        if not name or "=" in key or ":" in key or suspicious(name) is not None:
             name = f"fact_{number}"
         value = facts[key]
         items = value[:8] if isinstance(value, list | tuple) else [value]

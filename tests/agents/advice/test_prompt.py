@@ -221,3 +221,12 @@ if __name__ == "__main__":
     for path, text in golden():
         path.write_bytes(text.encode())
         print(path.name)
+
+
+def test_a_key_that_is_a_text_may_hold_a_secret_and_is_not_told() -> None:
+    labels = {"password=hunter2abc": "1", "token: hunter2abc": "2", "see hunter2abc": "3", "x" * 61: "4", "team": "pay"}
+    asked = AskedAlert(name="A", labels=labels, annotations={"pwd=hunter2abc": "5"})
+    question = Question(task=AdviceTask.TRIAGE, alerts=[asked], facts={"pwd=hunter2abc": 1})
+    user = render(template(AdviceTask.TRIAGE), question, secret=b"s").user
+    assert "hunter2abc" not in user and "x" * 30 not in user
+    assert '"team":"pay"' in user and '"label_0":' in user

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import base64
 import json
 import random
+import string
 import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +16,7 @@ from agents.advice.prompt import templates
 from agents.advice.redact import COVER, PLACEHOLDER, RedactionFailed, Redactor, harmless, restore, without_marks
 from agents.advice.spans import KINDS, Span
 from benchmarks.alert_texts import CLEAN, CONTEXTS, clean_lines
+from benchmarks.planted import Planted
 from benchmarks.planted_places import makers
 from benchmarks.redaction import leaks, measure
 
@@ -206,6 +210,18 @@ HOSTILE = (
     "a.",
     "ff:",
     "aB3",
+    "echo a | ",
+    "--from-literal=a=b",
+    "kind: Secret data: a: YWJj ",
+    "otp abcd ",
+    "Passwort x ",
+    '{"name":"password",',
+    "tel 1",
+    "+49 1",
+    "AB12C-",
+    "token ",
+    "net use /user:a ",
+    "identified by ",
     "[ip:abcdef]",
     "key",
     "@",
@@ -249,3 +265,84 @@ def test_every_kind_has_clean_and_distinct_placeholders(redactor: Redactor) -> N
     assert len(set(KINDS)) == len(KINDS)
     assert all(PLACEHOLDER.fullmatch(f"[{kind}:0123ab]") for kind in KINDS)
     assert clean_lines(random.Random(1), 5)
+
+
+HEXADECIMAL = "0c3f9a1b2d4e5f60718293a4b5c6d7e8"
+UUID = "6f1c2d3e-4b5a-4c6d-8e7f-901234567abc"
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("call +49 170 1234567", "170 1234567"),
+        ("+49 30 99499936", "99499936"),
+        ("ring (415) 555-2671", "555-2671"),
+        ("escalate to 0170 1234567", "1234567"),
+        ("Rufnummer 1701234567", "1701234567"),
+        ("CREATE USER bob IDENTIFIED BY hunter2abc;", "hunter2abc"),
+        ("apiVersion: v1 kind: Secret metadata: name: a data: pw: aHVudGVyMmFiYw== host: ZGI=", "aHVudGVy"),
+        ('{"data":{"user":"YWRtaW4=","conf":"aHVudGVyMmFiYw=="},"kind":"Secret"}', "aHVudGVy"),
+        ("kubectl create secret generic x --from-literal=k=hunter2abc", "hunter2abc"),
+        (f"GET https://api.weather.example/data?q=x&appid={HEXADECIMAL}", HEXADECIMAL),
+        (f"DATADOG KEY {HEXADECIMAL}", HEXADECIMAL),
+        (f"token {UUID} rejected", UUID),
+        ("licence AB12C-DE34F-GH56J-KL78M-NP90Q", "DE34F-GH56J"),
+        ("totp seed JBSWY3DPEHPK3PXP", "JBSWY3DPEHPK3PXP"),
+        ("2fa: jbsw y3dp ehpk 3pxp", "y3dp ehpk"),
+        (r"net use Z: \\nas\share /user:bob hunter2abc", "hunter2abc"),
+        ("echo hunter2abc | docker login -u ci --password-stdin r.example.com", "hunter2abc"),
+        ("Das Passwort lautet sonnenblume", "sonnenblume"),
+        ("Das Kennwort ist Sommer", "Sommer"),
+        ("le mot de passe est hunter2abc", "hunter2abc"),
+        ("密码：hunter2abc", "hunter2abc"),
+        ("パスワードはhunter2abcです", "hunter2abc"),
+        (json.dumps({"log": "contraseña: soleado"}), "soleado"),
+        ('{"param_name":"DB_PASSWORD","param_value":"hunter2abc"}', "hunter2abc"),
+        ('{"value":"hunter2abc","name":"DB_PASSWORD"}', "hunter2abc"),
+        ("please use Zq8+vT1/xK3nB7wR5mYc2LpD9sHfJ4gA for it", "vT1/xK3nB7wR5mYc2LpD9"),
+    ],
+)
+def test_these_go(redactor: Redactor, text: str, secret: str) -> None:
+    assert secret not in sent(redactor, text)
+    assert secret not in sent(redactor, json.dumps({"log": text}, ensure_ascii=False))
+
+
+def test_of_a_table_of_parameters_the_value_goes_and_the_name_stays(redactor: Redactor) -> None:
+    out = without_marks(sent(redactor, '{"param_name":"DB_PASSWORD","param_value":"hunter2abc"}'))
+    assert out == '{"param_name":"DB_PASSWORD","param_value":"[password]"}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "offset moved by +1234567 to 1732123456789, mode 0644 1048576",
+        "queue depth 415 555 2671 messages at 2026-11-21T10:00:00+0100, version 415.555.2671",
+        f"partition key {UUID}, cache key {HEXADECIMAL}",
+        "Das Passwort ist abgelaufen; la clave primaria es order_id",
+        "the volume is identified by label pool",
+        "kind: ConfigMap data: level: debug",
+        "GetOrCreateV2BatchJobById in XMLHttpRequestUploadV1",
+    ],
+)
+def test_these_are_no_secrets_although_they_resemble_them(redactor: Redactor, text: str) -> None:
+    assert sent(redactor, text) == text
+
+
+def test_keys_that_nobody_listed_are_found_by_their_letters(redactor: Redactor) -> None:
+    rng = random.Random(12)
+    letters = string.ascii_letters + string.digits
+    makers_of: dict[str, Callable[[], str]] = {
+        "base64, 24 bytes": lambda: base64.b64encode(rng.randbytes(24)).decode(),
+        "20 letters": lambda: "".join(rng.choices(letters, k=20)),
+        "24 letters": lambda: "".join(rng.choices(letters, k=24)),
+    }
+    for name, make in makers_of.items():
+        missed = [
+            word for word in (make() for _ in range(400)) if leaks(Planted("", "", (word,)), sent(redactor, f"please use {word} now"))
+        ]
+        assert len(missed) <= 6, (name, missed)
+
+
+def test_the_blind_texts_are_told_and_gate_nothing() -> None:
+    result = measure(1)
+    assert result["blind"] == 40 and 0 <= result["blind_leaked"] <= 40
