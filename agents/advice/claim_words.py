@@ -60,7 +60,7 @@ _IRREGULAR = {word: stem(base) for word, base in WRITTEN["irregular"].items()}
 
 def meant(word: str) -> str:
     lower = word.lower()
-    return _IRREGULAR.get(lower) or stem(lower)
+    return str(_IRREGULAR.get(lower) or stem(lower))
 
 
 def group_of(word: str) -> str:
