@@ -19,12 +19,13 @@ from pipeline.act.adviser import CALL_ENDS_S, Adviser
 from pipeline.act.providers.breaker import Breaker
 from pipeline.act.providers.cache import Cache
 from pipeline.act.providers.ollama import Ollama
+from pipeline.decide.questions import FIRST_S, RECEIPT_MS
 from schemas.advice import AdviceRequest, AdviceTask, AskedAlert, Candidate, Question, ServiceCard
 from schemas.base import Severity, from_ms
 from schemas.effect import Receipt
 
 MODEL = "llama3.1:8b"
-VERDICT_S, RECEIPT_S = 15.0, 0.7
+VERDICT_S, RECEIPT_S = float(FIRST_S), RECEIPT_MS / 1000
 """An incident's deadline after its alert came in, and how long before it decide wants the receipt."""
 LATE_S = 180.0
 TOLERANCE = 1.05

@@ -28,6 +28,8 @@ LEAST_PATIENCE_S = 4.0
 LATE_TIMES, LEAST_LATE_S = 3.0, 10.0
 NONSENSE = 3
 """A provider whose last so many answers were all invalid is not waited for beyond the deadline."""
+LOOK_S = 0.1
+"""So often it is seen whether a call that runs past its time is still worth waiting for."""
 RELOAD_S = 0.1
 """A server that says that it loaded for longer than this had not had the model in memory."""
 
@@ -76,9 +78,13 @@ class Station:
             self.breaker.watch(self._breaker_changed)
 
     @property
+    def talks_nonsense(self) -> bool:
+        return self.invalid_in_a_row >= NONSENSE
+
+    @property
     def healthy(self) -> bool:
         """Whether there is hope that it answers late what it could not answer in time."""
-        if self.invalid_in_a_row >= NONSENSE:
+        if self.talks_nonsense:
             return False
         return self.breaker is None or (self.breaker.healthy and self.breaker.state is BreakerState.CLOSED)
 
@@ -122,7 +128,7 @@ class Station:
                 if rest_s is None:
                     begins()
                     self._observer.waited(self.name, ask.severity, slot.waited_s)
-                    answer = await self._call(replace(ask, timeout_s=self._timeout_s(limits)))
+                    answer = await self._call(replace(ask, timeout_s=self._timeout_s(limits)), limits.answer_by)
                     if answer.cached:
                         slot.unused()
                     return self._told(ask, replace(answer, waited_s=max(0.0, self._clock() - began - answer.took_s)))
@@ -134,11 +140,30 @@ class Station:
             return None
         return await self.cache.ready(replace(ask, timeout_s=max(0.0, max(limits.answer_by, limits.wait_until) - self._clock())))
 
-    async def _call(self, ask: Ask) -> Answer:
+    async def _call(self, ask: Ask, by: float) -> Answer:
         if ask.timeout_s < LEAST_S:
             raise ProviderError(Failure.BUSY, "a slot became free too late", asked=False)
         self._observer.asked(self.name, ask)
-        return await self.stack.ask(ask)
+        if self.stack.paid or ask.timeout_s <= by - self._clock() + LOOK_S:
+            return await self.stack.ask(ask)
+        return await self._beyond(ask, by)
+
+    async def _beyond(self, ask: Ask, by: float) -> Answer:
+        """A call that may run past `by`, as long as anything but nonsense can be hoped for."""
+        began = self._clock()
+        call = asyncio.create_task(self.stack.ask(ask))
+        try:
+            await asyncio.wait({call}, timeout=max(0.0, by - began))
+            while not call.done():
+                if self.talks_nonsense:
+                    call.cancel()
+                    await asyncio.wait({call}, timeout=LOOK_S)
+                    said = f"not waited for after {self._clock() - began:.1f} s: its last {self.invalid_in_a_row} answers were invalid"
+                    raise ProviderError(Failure.TIMEOUT, said)
+                await asyncio.wait({call}, timeout=LOOK_S)
+            return call.result()
+        finally:
+            call.cancel()
 
     def _told(self, ask: Ask, answer: Answer) -> Answer:
         self.answered += 1
