@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from schemas.advice import Advice
 from schemas.effect import Receipt
-from schemas.incident import AdviceStatus, IncidentAdvice
+from schemas.incident import AdviceStatus, Incident, IncidentAdvice, TimelineEntry
 
 STATUS_WORDS = {
     AdviceStatus.PENDING: "asked, no answer yet",
@@ -26,6 +26,23 @@ def set_aside(advice: IncidentAdvice) -> bool:
 def became(advice: IncidentAdvice) -> str:
     """What became of the answer, or of the question."""
     return "set aside" if set_aside(advice) else STATUS_WORDS[advice.status]
+
+
+def rules_summary(incident: Incident) -> str:
+    """The incident's summary without what a model added at its end."""
+    advice = incident.advice
+    return (
+        incident.summary.removesuffix(f" {advice.model}: {advice.summary}") if advice is not None and advice.summary else incident.summary
+    )
+
+
+def answer_entry(receipt: Receipt) -> TimelineEntry:
+    """An answer, or its lack, as an entry of the incident's timeline."""
+    advice = receipt.advice
+    if advice is None:
+        return TimelineEntry(at=receipt.at, what=f"no model answered: {receipt.detail or 'no reason given'}", by="advise")
+    said = f"{advice.severity.value}, {advice.confidence:.0%} sure" if advice.severity is not None else "its word"
+    return TimelineEntry(at=receipt.at, what=f"a language model said {said}", by=f"{advice.provider}/{advice.model}")
 
 
 def weighed(advice: IncidentAdvice) -> str:

@@ -16,6 +16,12 @@ from pipeline.metrics import build
 from tests.api.fakes import NOW, Door, FakeDesk, FakeHistory, FakeKafka
 
 
+@pytest.fixture(autouse=True)
+def no_long_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For revisions that no fake makes."""
+    monkeypatch.setattr("pipeline.api.page.WAIT_S", 0.2)
+
+
 @pytest.fixture
 def broker() -> FakeKafka:
     return FakeKafka()

@@ -111,18 +111,18 @@ def test_the_page_asks_what_it_was_also_when_it_is_over(door: Door, broker: Fake
     assert "<script" not in page
     here = {"origin": "http://localhost"}
     answer = door.post("/incidents/i1/feedback", data={"by": "ada", "comment": "late", "say": f"runbook_wrong {EVIL}"}, headers=here)
-    assert (answer.status_code, answer.headers["location"]) == (303, "/incidents/i1?heard=word")
-    assert "Your word is on its way" in door.get("/incidents/i1?heard=word").text
-    door.post("/incidents/i1/feedback", data={"say": "severity P3"}, headers=here)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/incidents/i1?heard=word&since=1")
+    assert "Your word is on its way" in door.get("/incidents/i1?heard=word&since=1").text
+    door.post("/incidents/i1/feedback", data={"by": "bo", "say": "severity P3"}, headers=here)
     assert [(one.kind, one.runbook_id, one.severity, one.by, one.comment) for one in feedback(broker)] == [
         ("runbook_wrong", EVIL, None, "ada", "late"),
-        ("severity", None, "P3", "somebody at the page", ""),
+        ("severity", None, "P3", "bo", ""),
     ]
 
 
 @pytest.mark.parametrize("form", [{}, {"say": "severity"}, {"say": "severity P9"}, {"say": "nonsense"}, {"say": "acknowledge P1"}])
 def test_a_form_that_says_nothing_is_refused(door: Door, broker: FakeKafka, form: dict[str, str]) -> None:
-    assert door.post("/incidents/i1/feedback", data=form, headers={"origin": "http://localhost"}).status_code == 422
+    assert door.post("/incidents/i1/feedback", data={"by": "ada"} | form, headers={"origin": "http://localhost"}).status_code == 422
     assert broker.sent == []
 
 
