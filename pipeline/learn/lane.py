@@ -6,6 +6,7 @@ It keeps nothing of its own: the labels are its state, and what is in use is on 
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -81,6 +82,8 @@ class LearnLane:
             return
         self._follow_snapshots()
         self._health.has("snapshots")
+        with suppress(KafkaException):  # without it the topic is found all the same, half a second later
+            self._consumer.list_topics(self._topic, timeout=1.0)
         # From the start every time: the model is a fold over all labels, and they are few.
         self._consumer.assign([TopicPartition(self._topic, 0, OFFSET_BEGINNING)])
         while not self._stop.is_set():

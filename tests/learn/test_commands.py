@@ -17,7 +17,7 @@ from agents.calibrate import CLASSES, Calibration, temperature_apply
 from pipeline.cli.kafka import Reader
 from pipeline.cli.learning import prompt_named
 from pipeline.cli.main import app
-from pipeline.learn.compare import better_prompt
+from pipeline.learn.compare import better_prompt, classifiers, fold
 from pipeline.learn.measure import Judged
 from schemas.advice import AdviceRequest, AdviceTask, AskedAlert, Question
 from schemas.base import Severity
@@ -251,3 +251,17 @@ def test_feedback_goes_to_the_incidents_domain(run: Run, there: Room) -> None:
     for wrong in (["i1"], ["i1", "--severity", "P9"], ["i1", "--wrong-runbook", "rb-disk", "--right-runbook", "rb-disk"]):
         code, _, err = run("feedback", *wrong)
         assert code == 2 and "P1" in err
+
+
+def test_the_column_of_the_rules_is_what_the_rules_said_and_nothing_that_was_learned() -> None:
+    """`rule_severity` of a label is the rules' own; what decide made of it with what was learned stands in `learned`."""
+    stream = [one.model_copy(update={"learned": {"P1": 0.97, "P2": 0.01, "P3": 0.01, "P4": 0.01}}) for one in labels(60)]
+    learners, unusable = fold(enumerate(stream), {}, 60)
+    columns = {one.name: one.found for one in classifiers(learners.severity).columns}
+    rules, right = columns["rules"], sum(one.rule_severity == one.severity for one in stream)
+    assert rules is not None and unusable == 0
+    assert (rules.accuracy, rules.n) == (right / 60, 60)
+    assert rules.under_triage == pytest.approx(
+        sum(one.rule_severity > str(one.severity) for one in stream if one.severity in ("P1", "P2"))
+        / sum(one.severity in ("P1", "P2") for one in stream)
+    )

@@ -132,7 +132,7 @@ def test_the_weights_have_a_bound_and_the_least_are_forgotten() -> None:
 
 def test_the_largest_snapshot_fits_into_a_record() -> None:
     chance = random.Random(1)
-    wide = {f"w:{number:044}": {name: -chance.random() / 3 for name in CLASSES} for number in range(MAX_FEATURES)}
+    wide = {f"n:{number:044}": {name: -chance.random() / 3 for name in CLASSES} | {"labels": 99_999} for number in range(MAX_FEATURES)}
     made = snapshot("severity", {"features": FEATURES_VERSION, "weights": wide})
     assert len(made.to_json()) < BY_NAME["models"].max_message_bytes - 10_000
 
