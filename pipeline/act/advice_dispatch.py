@@ -15,6 +15,7 @@ from typing import Protocol
 import structlog
 
 from pipeline.act.offsets import Offsets, Place
+from pipeline.act.running import Running
 from schemas.advice import AdviceRequest
 from schemas.base import from_ms, to_ms
 from schemas.effect import Receipt
@@ -36,33 +37,23 @@ class AdviceReceipts(Protocol):
     def in_hand(self, count: int) -> None: ...
 
 
-class AdviceDispatcher:
+class AdviceDispatcher(Running):
     """`report` returns once Kafka has the receipt; it may take as long as Kafka is away, and raises only for good.
 
     How many questions are in hand is bounded by who offers them (`Work.in_hand`).
     """
 
     def __init__(self, advise: Advise, report: Report, offsets: Offsets, observer: AdviceReceipts) -> None:
+        super().__init__(offsets)
         self._advise = advise
         self._report = report
-        self._offsets = offsets
         self._observer = observer
-        self._running: dict[tuple[str, int], list[Place]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self.failure: BaseException | None = None
-        self.settled = 0
 
     def offer(self, place: Place, request: AdviceRequest) -> None:
         """Hand one question to the adviser; `place` is already known to the offsets."""
         attempt = (request.effect_id, request.attempt)
-        if attempt in self._running:  # read again after a rebalance, while the first reading is still at work
-            self._running[attempt].append(place)
-            return
-        self._running[attempt] = [place]
-        task = asyncio.create_task(self._answer(request))
-        self._tasks.add(task)
-        task.add_done_callback(lambda done: self._ended(done, attempt))
-        self._observer.in_hand(len(self._running))
+        if not self._joins(attempt, place):
+            self._begin(attempt, place, self._answer(request))
 
     def launch(self, quiet: Set[int] | None = None) -> None:
         """Nothing waits here."""
@@ -71,9 +62,7 @@ class AdviceDispatcher:
         receipt = await self._receipt(request)
         await self._report(receipt)
         self._observer.receipt(receipt)
-        places = self._running[(request.effect_id, request.attempt)]
-        self._offsets.settled(places)
-        self.settled += len(places)
+        self._settle(self._running[(request.effect_id, request.attempt)])
 
     async def _receipt(self, request: AdviceRequest) -> Receipt:
         """Of the adviser, or one that says why it gave none; only cancellation comes out of it."""
@@ -92,24 +81,8 @@ class AdviceDispatcher:
             LOG.error("the adviser raises", effect_id=request.effect_id, error=type(error).__name__, where=where)
             return failed(request, f"unexpected {type(error).__name__}")
 
-    def _ended(self, task: asyncio.Task[None], attempt: tuple[str, int]) -> None:
-        self._tasks.discard(task)
-        self._running.pop(attempt, None)
+    def _changed(self) -> None:
         self._observer.in_hand(len(self._running))
-        if not task.cancelled() and task.exception() is not None:
-            self.failure = self.failure or task.exception()
-
-    async def drain(self, timeout: float) -> int:
-        """Wait for what runs, at most `timeout` seconds, then cancel the rest; answers how many were cancelled.
-
-        Those keep their place: they are read and asked again by whoever comes next.
-        """
-        tasks = set(self._tasks)
-        left = (await asyncio.wait(tasks, timeout=timeout))[1] if tasks else set()
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
-        return len(left)
 
 
 def failed(request: AdviceRequest, why: str) -> Receipt:

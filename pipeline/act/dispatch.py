@@ -8,7 +8,6 @@ asked for.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Set
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from pipeline.act.desk import Desk, Outcome
 from pipeline.act.observer import ActObserver
 from pipeline.act.offsets import Offsets, Place
+from pipeline.act.running import Running
 from schemas.base import from_ms, to_ms
 from schemas.effect import Delivery, Receipt
 
@@ -32,20 +32,15 @@ class Waiting:
     late: bool
 
 
-class Dispatcher:
+class Dispatcher(Running):
     """`report` returns once Kafka has the receipt; it may take as long as Kafka is away, and raises only for good."""
 
     def __init__(self, desks: Mapping[str, Desk], report: Report, offsets: Offsets, observer: ActObserver) -> None:
+        super().__init__(offsets)
         self._desks = desks
         self._report = report
-        self._offsets = offsets
         self._observer = observer
         self._waiting: dict[tuple[str, str], Waiting] = {}
-        self._running: dict[tuple[str, int], list[Place]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self.failure: BaseException | None = None
-        self.settled = 0
-        """Deliveries brought to an end since the start."""
 
     def offer(self, place: Place, delivery: Delivery) -> None:
         """Take one delivery; `place` is already known to the offsets."""
@@ -71,10 +66,8 @@ class Dispatcher:
 
     def _start(self, place: Place, delivery: Delivery) -> None:
         attempt = (delivery.effect_id, delivery.attempt)
-        if attempt in self._running:  # read again after a rebalance, while the first reading is still at work
-            self._running[attempt].append(place)
+        if self._joins(attempt, place):
             return
-        self._running[attempt] = [place]
         desk = self._desks.get(delivery.receiver)
         if desk is None:
             work = self._answer(delivery, Outcome("rejected", "no receiver of that name is configured"), None)
@@ -83,9 +76,7 @@ class Dispatcher:
         else:
             desk.running += 1
             work = self._attempt(desk, delivery)
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(lambda done: self._ended(done, attempt))
+        self._begin(attempt, place, work)
 
     async def _attempt(self, desk: Desk, delivery: Delivery) -> None:
         started = time.monotonic()
@@ -116,25 +107,3 @@ class Dispatcher:
         await self._report(receipt)
         self._observer.effect(outcome.status, delivery.receiver, seconds)
         self._settle(self._running[(delivery.effect_id, delivery.attempt)])
-
-    def _settle(self, places: list[Place]) -> None:
-        self._offsets.settled(places)
-        self.settled += len(places)
-
-    def _ended(self, task: asyncio.Task[None], attempt: tuple[str, int]) -> None:
-        self._tasks.discard(task)
-        self._running.pop(attempt, None)
-        if not task.cancelled() and task.exception() is not None:
-            self.failure = self.failure or task.exception()
-
-    async def drain(self, timeout: float) -> int:
-        """Wait for what runs, at most `timeout` seconds, then cancel the rest; answers how many were cancelled.
-
-        Those keep their place: they are read and tried again by whoever comes next.
-        """
-        tasks = set(self._tasks)
-        left = (await asyncio.wait(tasks, timeout=timeout))[1] if tasks else set()
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
-        return len(left)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
@@ -10,6 +10,7 @@ from pipeline.history.explain import DeadLetterExplanation, DecisionExplanation,
 from schemas.base import Matcher, Moment, Severity
 from schemas.decision import Decision
 from schemas.effect import Receipt
+from schemas.feedback import Kind
 from schemas.incident import Incident
 from schemas.silence import Silence
 
@@ -61,20 +62,6 @@ class Ack(BaseModel):
     by: Name = "api"
     comment: Text = ""
     domain: Annotated[str, StringConstraints(max_length=300)] | None = None
-
-
-Kind = Literal[
-    "acknowledge",
-    "in_progress",
-    "escalate",
-    "resolve",
-    "reopen",
-    "false_positive",
-    "severity",
-    "runbook_wrong",
-    "runbook_right",
-    "not_an_anomaly",
-]
 
 
 class Said(BaseModel):

@@ -21,12 +21,12 @@ from fastapi import APIRouter, HTTPException, Path, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 
-from pipeline.api.answers import Ack, Heard, Kind, Said, Where
+from pipeline.api.answers import Ack, Heard, Said, Where
 from pipeline.api.body import read_body
 from pipeline.api.parts import Parts
 from pipeline.history.base import HistoryUnavailable
 from schemas.base import from_ms
-from schemas.feedback import Feedback
+from schemas.feedback import Feedback, Kind
 from schemas.incident import Incident
 
 log = structlog.get_logger(__name__)

@@ -106,42 +106,25 @@ def estimates(template: Any, claude_model: str) -> dict[str, float]:
     return {"ollama": 0.0, "claude": round(price(claude_model).cost(template.max_input_tokens, template.max_tokens), 6)}
 
 
-@app.command("handover")
-def handover(
-    incident_id: str = typer.Argument(..., metavar="INCIDENT"),
-    provider: str | None = PROVIDER,
-    show_prompt: bool = PROMPT,
-    raw: bool = RAW,
-    within: float = WITHIN,
-    broker: str | None = BROKER,
-    json: bool = JSON,
-) -> None:
-    """Sum an incident up for whoever takes over.
+def about_an_incident(name: str, task: str, about: str) -> None:
+    """A command that asks about an incident; `about` is its help."""
 
-    \b
-    Example:
-      fluxai advice handover i9f31c2a07b55
-    """
-    on_incident("handover", incident_id, provider, (show_prompt, raw, json), within, broker)
+    def command(
+        incident_id: str = typer.Argument(..., metavar="INCIDENT"),
+        provider: str | None = PROVIDER,
+        show_prompt: bool = PROMPT,
+        raw: bool = RAW,
+        within: float = WITHIN,
+        broker: str | None = BROKER,
+        json: bool = JSON,
+    ) -> None:
+        on_incident(task, incident_id, provider, (show_prompt, raw, json), within, broker)
+
+    app.command(name, help=f"{about}\n\n\b\nExample:\n  fluxai advice {name} i9f31c2a07b55")(command)
 
 
-@app.command("propose")
-def propose(
-    incident_id: str = typer.Argument(..., metavar="INCIDENT"),
-    provider: str | None = PROVIDER,
-    show_prompt: bool = PROMPT,
-    raw: bool = RAW,
-    within: float = WITHIN,
-    broker: str | None = BROKER,
-    json: bool = JSON,
-) -> None:
-    """Propose a rule against the noise of an incident, as text for you to judge; nothing is set.
-
-    \b
-    Example:
-      fluxai advice propose i9f31c2a07b55
-    """
-    on_incident("noise_rule", incident_id, provider, (show_prompt, raw, json), within, broker)
+about_an_incident("handover", "handover", "Sum an incident up for whoever takes over.")
+about_an_incident("propose", "noise_rule", "Propose a rule against the noise of an incident, as text for you to judge; nothing is set.")
 
 
 @app.command("anomaly")
