@@ -60,12 +60,12 @@ _IRREGULAR = {word: stem(base) for word, base in WRITTEN["irregular"].items()}
 
 def meant(word: str) -> str:
     lower = word.lower()
-    return str(_IRREGULAR.get(lower) or stem(lower))
+    return _IRREGULAR.get(lower) or stem(lower)
 
 
 def group_of(word: str) -> str:
     sense = meant(word)
-    return SAME.get(sense, sense)
+    return str(SAME.get(sense, sense))
 
 
 def denied(tokens: Sequence[str], place: int) -> bool:
