@@ -12,7 +12,7 @@ from agents.calibrate import Calibration
 from pipeline.act.live import merged
 from pipeline.broker.reference import Reference
 from pipeline.config import Config
-from pipeline.models import provider_facts
+from pipeline.models import forbidden, may_be_asked
 from pipeline.settings import Settings
 from schemas.advice import AdviceTask
 from schemas.learning import Snapshot
@@ -49,6 +49,8 @@ class Known:
     """Name of each provider that is set up and that local-only mode lets be asked, to whether it is local."""
     snapshots: Mapping[str, Snapshot]
     """What was learned and is in use."""
+    forbidden: tuple[str, ...] = ()
+    """Providers that are set up and that local-only mode lets nobody ask."""
 
     def version(self, task: AdviceTask) -> int | None:
         """Of the prompt in use; None is the one that is marked as current, also where this build does not have the other."""
@@ -63,12 +65,12 @@ class Known:
 
 def known_from(settings: Settings, config: Config, tables: Tables, *, scripted: bool = False) -> Known:
     """`scripted`: the provider of that name can be asked too."""
-    available = {one.name: one.local for one in provider_facts(settings, config.advice) if one.set_up and one.allowed}
+    available = {one.name: one.local for one in may_be_asked(settings, config.advice)}
     if scripted:
         available["scripted"] = True
     written = {name: rule for name, rule in tables.table("routing").items() if isinstance(rule, RoutingRule)}
     snapshots = {name: one for name, one in tables.table("models").items() if isinstance(one, Snapshot)}
-    return Known(config, tables, list(merged(config.advice.routes, written)), available, snapshots)
+    return Known(config, tables, list(merged(config.advice.routes, written)), available, snapshots, forbidden(settings, config.advice))
 
 
 def read_tables(settings: Settings) -> Tables:

@@ -54,6 +54,21 @@ def provider_facts(settings: Settings, config: AdviceConfig) -> list[ProviderFac
     ]
 
 
+def may_be_asked(settings: Settings, config: AdviceConfig) -> list[ProviderFacts]:
+    """Those that are set up, less those that local-only mode rules out."""
+    return [one for one in provider_facts(settings, config) if one.set_up and one.allowed]
+
+
+def forbidden(settings: Settings, config: AdviceConfig) -> tuple[str, ...]:
+    """Names of those that are set up and that local-only mode rules out."""
+    return tuple(one.name for one in provider_facts(settings, config) if one.set_up and not one.allowed)
+
+
+def asks(settings: Settings, config: AdviceConfig) -> bool:
+    """Whether any model is asked anything."""
+    return config.mode != "off" and bool(may_be_asked(settings, config))
+
+
 def shown_url(url: str) -> str:
     """A URL for people: no user, password, query or fragment. Empty where it cannot be told which part is the password."""
     who = host(url)
@@ -70,11 +85,11 @@ def models_line(settings: Settings, config: AdviceConfig) -> str:
         return NONE
     if config.mode == "off":
         return f"{', '.join(one.name for one in up)} set up and not asked: AI_MODE is off"
-    asked = [one for one in up if one.allowed]
+    asked = may_be_asked(settings, config)
     names = ", ".join(f"{one.name} {one.model or '(its first model)'} at {one.url}{' (paid)' if one.paid else ''}" for one in asked)
-    line = f"models: {names}" if asked else "no model is asked"
-    if left_out := [one.name for one in up if not one.allowed]:
+    line = f"models: {names}" if asked else "no model is asked, verdicts are from rules"
+    if left_out := forbidden(settings, config):
         line += f"; {', '.join(left_out)} not asked: AI_LOCAL_ONLY"
-    if config.mode == "shadow":
+    if asked and config.mode == "shadow":
         line += "; shadow: what they say is recorded and told to nobody"
     return line

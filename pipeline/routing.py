@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from agents.advice.route import Fit, Route, choose, why
@@ -18,6 +18,6 @@ class DryRun:
     fits: tuple[Fit, ...]
 
 
-def dry_run(rules: Sequence[RoutingRule], question: Question, available: Mapping[str, bool]) -> DryRun:
-    """`available`: name of each provider that may be asked, to whether it is local."""
-    return DryRun(choose(rules, question, available=available), tuple(why(rules, question)))
+def dry_run(rules: Sequence[RoutingRule], question: Question, available: Mapping[str, bool], forbidden: Collection[str] = ()) -> DryRun:
+    """`available`: name of each provider that may be asked, to whether it is local. `forbidden`: those that local-only mode rules out."""
+    return DryRun(choose(rules, question, available=available, forbidden=forbidden), tuple(why(rules, question)))

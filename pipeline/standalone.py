@@ -20,6 +20,7 @@ from pipeline.broker.topics import apply, check
 from pipeline.config import load_config
 from pipeline.console.live import Lane
 from pipeline.health import LANES, SLOTS, metrics_port
+from pipeline.models import asks
 from pipeline.ports import Ports
 from pipeline.record.postgres import EmbeddedPostgres
 from pipeline.settings import SecurityProtocol, Settings
@@ -56,9 +57,9 @@ class Standalone:
 
     @property
     def started(self) -> tuple[str, ...]:
-        """The lanes that run here: all, but nobody asks models where none is set up or wanted. Raises pipeline.yaml_lines.FileError."""
-        asks = bool(self.settings.providers) and load_config(self.settings).advice.mode != "off"
-        return tuple(lane for lane in LANES if lane != "advise" or asks)
+        """The lanes that run here: all, but nobody asks models where none may and should be asked. Raises pipeline.yaml_lines.FileError."""
+        wanted = asks(self.settings, load_config(self.settings).advice)
+        return tuple(lane for lane in LANES if lane != "advise" or wanted)
 
     @property
     def api_url(self) -> str:

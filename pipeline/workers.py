@@ -23,6 +23,7 @@ from pipeline.decide.world import WorldView
 from pipeline.engine.worker import EngineSettings, FatalEngineError, Worker
 from pipeline.health import Health, HealthServer, metrics_port
 from pipeline.metrics import Metrics, build
+from pipeline.models import asks as asks_models
 from pipeline.observe import DecideCounts, EngineObserver, IntakeCounts, RecordObserver
 from pipeline.settings import Mode, Problem, Settings, SettingsError, reveal
 from schemas.topics import full_name
@@ -93,7 +94,7 @@ def run_decide(settings: Settings, config: Config, look: Shown, stop: threading.
         return
     look.health.has("reference")
     observer = EngineObserver(look.metrics, "decide")
-    shadow, asks = settings.mode is Mode.SHADOW, bool(settings.providers)
+    shadow, asks = settings.mode is Mode.SHADOW, asks_models(settings, config.advice)
     processor, view = alerts_processor(config, reference, DecideCounts(observer.counts), shadow=shadow, asks=asks)
 
     def before_batch() -> None:
@@ -109,7 +110,7 @@ def run_decide(settings: Settings, config: Config, look: Shown, stop: threading.
 def alerts_processor(
     config: Config, reference: Reference, decided: DecideCounts | None = None, *, shadow: bool = False, asks: bool = False
 ) -> tuple[AlertsProcessor, WorldView]:
-    """The deciding processor and the view of reference data to refresh before each batch. `asks`: a provider of models is set up."""
+    """The deciding processor and the view of reference data to refresh before each batch. `asks`: a model that is set up may be asked."""
     notify = config.notify
     view = WorldView(config.noise, router(notify), notify.backup_for, reference, unusable, config.advice if asks else NO_ADVICE)
     return AlertsProcessor(view, Deliveries(notify.policy(), dead_delivery, shadow=shadow), decided), view

@@ -6,8 +6,8 @@ that cannot be told, since its expression is broken or an alert is told without 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from agents.advice.config import CHAINS
 from agents.matching import InvalidExpression, check, matches
@@ -17,6 +17,8 @@ from schemas.routing import RoutingRule
 
 DEFAULT = "default"
 """Stands for the id of a rule where none fits."""
+NOT_SET_UP = "it is not set up"
+NOT_ALLOWED = "not allowed: AI_LOCAL_ONLY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,15 @@ class Fit:
     limits: str = ""
 
 
-def choose(rules: Sequence[RoutingRule], question: Question, *, available: Mapping[str, bool]) -> Route:
-    """`rules` in any order. `available`: each provider that may be asked, and whether what it is sent stays in this network."""
+def choose(rules: Sequence[RoutingRule], question: Question, *, available: Mapping[str, bool], forbidden: Collection[str] = ()) -> Route:
+    """`rules` in any order. `available`: each provider that may be asked, and whether what it is sent stays in this network.
+    `forbidden`: those that are set up and that local-only mode lets nobody ask."""
+    route = chosen(rules, question, available)
+    passed_over = {name: NOT_ALLOWED if name in forbidden else why for name, why in route.passed_over.items()}
+    return replace(route, passed_over=passed_over)
+
+
+def chosen(rules: Sequence[RoutingRule], question: Question, available: Mapping[str, bool]) -> Route:
     fits = why(rules, question)
     left_out = {one.rule.rule_id: one.why_not for one in fits if not usable(one.rule)}
     limit = next((one.limits for one in fits if one.limits), "")
@@ -54,7 +63,7 @@ def choose(rules: Sequence[RoutingRule], question: Question, *, available: Mappi
     providers, passed_over = allowed(chain, available, limit)
     reason = f"no rule fits: the chain of {question.task.value}"
     if not providers:
-        reason = f"no provider of the chain of {question.task.value} " + ("may be asked" if limit else "is set up")
+        reason = f"no provider of the chain of {question.task.value} can be asked"
     return Route(providers, DEFAULT, limited(reason, limit), passed_over, left_out)
 
 
@@ -70,7 +79,7 @@ def along(rule: RoutingRule, available: Mapping[str, bool], left_out: Mapping[st
 
 def allowed(names: Sequence[str], available: Mapping[str, bool], limit: str) -> tuple[tuple[str, ...], dict[str, str]]:
     """Those that may be asked, and why the others may not. `limit`: why only those in this network may; empty where all may."""
-    passed_over = {name: limit if name in available else "it is not set up" for name in names if not available.get(name, False)}
+    passed_over = {name: limit if name in available else NOT_SET_UP for name in names if not available.get(name, False)}
     if not limit:
         passed_over = {name: why for name, why in passed_over.items() if name not in available}
     return tuple(name for name in dict.fromkeys(names) if name not in passed_over), passed_over

@@ -19,6 +19,7 @@ from pipeline.act.providers.budget import Ledger
 from pipeline.act.usage_log import UsageLog
 from pipeline.health import Health
 from pipeline.metrics import Metrics
+from pipeline.models import forbidden, may_be_asked
 from pipeline.settings import Problem, Settings, SettingsError
 from schemas.advice import AdviceRequest
 from schemas.effect import Receipt
@@ -57,7 +58,15 @@ def make_adviser(settings: Settings, config: AdviceConfig, rules: LiveRules, led
     for name in stacks:
         observer.breaker(name, "closed")
     rule_source, version = rules.routes, rules.active_version
-    return Adviser(stacks, config, routes=rule_source, active_version=version, calibrate=rules.calibrate, observer=observer)
+    return Adviser(
+        stacks,
+        config,
+        routes=rule_source,
+        active_version=version,
+        calibrate=rules.calibrate,
+        observer=observer,
+        forbidden=forbidden(settings, config),
+    )
 
 
 async def run_advise(
@@ -136,6 +145,10 @@ def must_be_wanted(settings: Settings, config: AdviceConfig) -> None:
     if not settings.providers:
         fix = "Set OLLAMA_URL, OPENAI_BASE_URL or ANTHROPIC_API_KEY, or do not start this worker: verdicts are from rules without it"
         raise SettingsError([Problem("OLLAMA_URL", "no language model is set up, and this worker has nobody to ask", fix)])
+    if not may_be_asked(settings, config):
+        names = ", ".join(settings.providers)
+        fix = "Set OLLAMA_URL to a server of this network, or do not start this worker: verdicts are from rules without it"
+        raise SettingsError([Problem("AI_LOCAL_ONLY", f"allows no provider outside this network, and none else is set up: {names}", fix)])
     if config.mode == "off":
         fix = "Set active or shadow, or do not start this worker: verdicts are from rules without it"
         raise SettingsError([Problem("AI_MODE", "is off, and this worker has nothing to do", fix)])

@@ -10,7 +10,7 @@ import asyncio
 import os
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ import structlog
 from agents.advice.answer import Refused, check
 from agents.advice.config import AdviceConfig
 from agents.advice.prompt import Template, render, template
-from agents.advice.route import choose
+from agents.advice.route import NOT_SET_UP, choose
 from pipeline.act.advice_observer import AdviceObserver, NoAdviceObserver
 from pipeline.act.last_look import LastLook
 from pipeline.act.providers.base import Answer, Ask, Failure, Provider, ProviderError
@@ -37,6 +37,7 @@ CALL_ENDS_S, LINE_ENDS_S = 0.6, 0.3
 MOST_IN_HAND = 4096
 """Requests at once, each of some 20 kB: 80 MB. P1 may be a quarter more."""
 SHOWN = 200
+PASSED_OVER = "passed_over"
 
 Probabilities = Mapping[str, float]
 Calibrate = Callable[[str, str, Probabilities], Probabilities]
@@ -70,7 +71,7 @@ class Held:
 class Adviser:
     """`stacks`: whole providers by name (`providers.build`). `slots`: how many calls each takes at once, where the provider itself does not
     know. `routes`: the rules as they are now, those of the configuration among them; unset means those alone. `active_version`: which
-    version of a prompt is in use, None for the one that its file marks."""
+    version of a prompt is in use, None for the one that its file marks. `forbidden`: set up, and ruled out by local-only mode."""
 
     def __init__(
         self,
@@ -85,11 +86,13 @@ class Adviser:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         most_in_hand: int = MOST_IN_HAND,
+        forbidden: Collection[str] = (),
     ) -> None:
         self._config, self._active_version, self._calibrate = config, active_version, calibrate
         self._routes = routes or (lambda: config.routes)
         self._observer: AdviceObserver = observer or NoAdviceObserver()
         self._clock, self._wall, self._most_in_hand = clock, wall, most_in_hand
+        self._forbidden = frozenset(forbidden)
         self._secret = os.urandom(32)
         self._last_look = LastLook(config.redact, os.urandom(32))
         self._stations = {
@@ -176,13 +179,13 @@ class Adviser:
         available = {name: station.stack.local for name, station in self._stations.items()}
         if self._config.local_only:
             available = {name: local for name, local in available.items() if local}
-        route = choose(self._routes(), question, available=available)
-        held.tried += [Tried(provider=name, outcome="passed_over", detail=why) for name, why in route.passed_over.items()]
+        route = choose(self._routes(), question, available=available, forbidden=self._forbidden)
+        held.tried += [Tried(provider=name, outcome=PASSED_OVER, detail=why) for name, why in route.passed_over.items()]
         chosen = self._template(question.task)
         ask = await self._rendered(chosen, question)
         chain = [self._stations[name] for name in route.providers if name in self._stations]
         if not chain and not held.tried:
-            held.tried.append(Tried(provider="none", outcome="passed_over", detail=route.reason))
+            held.tried.append(Tried(provider="none", outcome=PASSED_OVER, detail=route.reason))
         return await self._in_time(held, chain, chosen, ask) or await self._late(held, chain, chosen, ask)
 
     async def _in_time(self, held: Held, chain: Sequence[Station], chosen: Template, ask: Ask) -> Advice | None:
@@ -349,7 +352,10 @@ def _being_cancelled() -> bool:
 
 
 def _said(tried: Sequence[Tried]) -> str:
-    """Why there is no answer, in plain words. Where somebody could be asked, those who could not are no news."""
-    told = [one for one in tried if one.outcome != "passed_over"] or tried
+    """Why there is no answer, in plain words. Those who could be asked stand first; who was never set up is
+    no news, unless nobody is."""
+    asked = [one for one in tried if one.outcome != PASSED_OVER]
+    passed_over = [one for one in tried if one.outcome == PASSED_OVER and one.detail != NOT_SET_UP]
+    told = [*asked, *passed_over] or tried
     said = "; ".join(f"{one.provider}: {one.outcome.replace('_', ' ')}" + (f" ({one.detail})" if one.detail else "") for one in told)
     return said or "no provider may be asked about this"

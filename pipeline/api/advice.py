@@ -176,7 +176,7 @@ def tested(parts: Parts, body: bytes, source: str, index: int, task: AdviceTask)
     except NotAsked as error:
         raise HTTPException(422, f"nothing is asked about {alert.name} ({alert.status.value}): {error}") from error
     question = made.request.question.model_copy(update={"task": task})
-    return answer(dry_run(known.rules, question, known.available), alert.name, question.rule_severity, made.but)
+    return answer(dry_run(known.rules, question, known.available, known.forbidden), alert.name, question.rule_severity, made.but)
 
 
 def answer(run: DryRun, alert: str, severity: Severity, but: str) -> Tested:

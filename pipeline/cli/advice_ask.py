@@ -90,7 +90,7 @@ async def answered(settings: Settings, known: Known, request: AdviceRequest, pro
     shape = template(question.task, known.version(question.task))
     rendered = render(shape, question, secret=secrets.token_bytes(16))
     rules = known.rules if provider is None else [only(provider)]
-    route = dry_run(rules, question, known.available)
+    route = dry_run(rules, question, known.available, known.forbidden)
     if not route.route.providers:
         raise nobody(route.route)
     paid = any(one.paid and one.name in route.route.providers for one in provider_facts(settings, known.config.advice))
@@ -98,7 +98,14 @@ async def answered(settings: Settings, known: Known, request: AdviceRequest, pro
         pairs = {name: listened(stack) for name, stack in stacks_of(settings, known, question, ledger).items()}
         stacks = {name: stack for name, (stack, _) in pairs.items()}
         estimates = {name: cost(stacks[name], rendered) for name in route.route.providers if name in stacks}
-        adviser = Adviser(stacks, known.config.advice, routes=lambda: rules, active_version=known.version, calibrate=known.calibrate)
+        adviser = Adviser(
+            stacks,
+            known.config.advice,
+            routes=lambda: rules,
+            active_version=known.version,
+            calibrate=known.calibrate,
+            forbidden=known.forbidden,
+        )
         timed = within(request, within_s)
         try:
             receipt = await adviser.advise(timed)
@@ -194,7 +201,10 @@ def nobody_named(settings: Settings, provider: str | None) -> None:
 
 
 def nobody(route: Route) -> Refusal:
-    whys = "; ".join(f"{name}: {why}" for name, why in route.passed_over.items()) or route.reason
+    from agents.advice.route import NOT_SET_UP
+
+    set_up = {name: why for name, why in route.passed_over.items() if why != NOT_SET_UP}
+    whys = "; ".join(f"{name}: {why}" for name, why in (set_up or route.passed_over).items()) or route.reason
     return Refusal(Exit.NO, f"Nobody may be asked: {whys}.", "See: fluxai advice routes --test FILE, fluxai providers")
 
 

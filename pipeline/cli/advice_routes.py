@@ -47,6 +47,8 @@ def routes(
     if json:
         for rule in rules:
             print_json(rule.model_dump(mode="json"))
+        if not rules:
+            print_json([])
         return
     print_table(
         ("order", "id", "task", "severities", "matchers", "providers", "owner", "reason"),
@@ -173,7 +175,7 @@ def show_dry_run(settings: Settings, file: Path, index: int, source: str | None,
     from pipeline.routing import dry_run
 
     asked, reference = question_from_file(settings, file, index, source, task)
-    found = dry_run(reference.rules, asked.request.question, reference.available)
+    found = dry_run(reference.rules, asked.request.question, reference.available, reference.forbidden)
     if json:
         print_json(as_json(found))
         return

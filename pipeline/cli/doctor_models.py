@@ -24,7 +24,7 @@ FIXES = {
 
 
 def findings(settings: Settings, config: AdviceConfig) -> Iterator[Finding]:
-    from pipeline.models import provider_facts
+    from pipeline.models import may_be_asked, provider_facts
 
     facts = [one for one in provider_facts(settings, config) if one.set_up]
     if not facts:
@@ -33,14 +33,16 @@ def findings(settings: Settings, config: AdviceConfig) -> Iterator[Finding]:
     if config.mode == "off":
         yield Finding("models", Grade.NOTE, f"AI_MODE is off: {', '.join(one.name for one in facts)} not asked", "Unset AI_MODE")
         return
-    asked = [one for one in facts if one.allowed]
+    asked = may_be_asked(settings, config)
     for one in facts:
         if not one.allowed:
             yield Finding("models", Grade.NOTE, f"{one.name} is set up and never asked: AI_LOCAL_ONLY", "Unset one of the two")
     if asked:
         yield from asyncio.run(answers(settings, config, asked))
     yield from settings_of(settings, config, asked)
-    if config.mode == "shadow":
+    if not asked:
+        yield Finding("models", Grade.NOTE, "none may be asked: verdicts are from rules", "Set OLLAMA_URL, or see docs/models.md")
+    elif config.mode == "shadow":
         yield Finding("models", Grade.NOTE, "shadow: what models say is recorded and told to nobody", "AI_MODE=active tells it")
 
 

@@ -291,6 +291,8 @@ def test_a_worker_with_nobody_to_ask_refuses_to_start_and_says_what_to_set() -> 
         must_be_wanted(Settings(), AdviceConfig())
     with pytest.raises(SettingsError, match="AI_MODE"):
         must_be_wanted(Settings(ollama_url="http://127.0.0.1:1"), AdviceConfig(mode="off"))
+    with pytest.raises(SettingsError, match="AI_LOCAL_ONLY: allows no provider outside this network, and none else is set up: claude"):
+        must_be_wanted(Settings(anthropic_key=SecretStr("a-key-of-some-length")), AdviceConfig(local_only=True))
     must_be_wanted(Settings(anthropic_key=SecretStr("k" * 8)), AdviceConfig())
 
 

@@ -6,8 +6,6 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
-from datetime import timedelta
 from typing import TypeVar
 
 import pytest
@@ -208,27 +206,6 @@ def test_who_gets_no_slot_in_time_is_told_so_by_the_deadline_where_no_amendment_
         return [(receipt.status, in_time(receipt, one)) for receipt, one in zip(receipts, asked, strict=True)]
 
     assert play([scripted("ollama", latency_s=0.6)], storm, slots=1) == [("done", True), ("failed", True), ("failed", True)]
-
-
-def test_a_call_to_a_server_that_has_begun_to_talk_nonsense_does_not_hold_its_receipt_back() -> None:
-    says: dict[str, tuple[float, str]] = {"warm": (0.8, answer()), "slow": (30.0, answer())}
-
-    class Server(Scripted):
-        async def ask(self, ask: Ask) -> Answer:
-            self._latency_s, text = says.get(ask.incident_id, (0.1, "arr"))
-            return replace(await super().ask(ask), text=text)
-
-    async def act(adviser: Adviser) -> list[tuple[str, bool, bool]]:
-        await adviser.advise(request("warm", within=10))
-        asked = [request(name, within=1.9, late=60) for name in ("slow", "n1", "n2", "n3")]
-        receipts = await asyncio.gather(*(adviser.advise(one) for one in asked))
-        spare = timedelta(milliseconds=100)
-        return [
-            (receipt.status, in_time(receipt, one), one.deadline - receipt.at >= spare)
-            for receipt, one in zip(receipts, asked, strict=True)
-        ]
-
-    assert play([Server([answer()], name="ollama")], act, slots=4) == [("failed", True, True)] * 4
 
 
 def test_a_server_that_is_known_to_be_slower_than_the_deadline_gives_amendments() -> None:

@@ -79,6 +79,13 @@ def test_where_nobody_can_be_asked_it_says_what_to_set(fluxai: Fluxai) -> None:
     assert "there is no number 7" in fluxai("advice", "try", FIRING, "--provider", "scripted", "--index", "7", code=Exit.USAGE)
 
 
+def test_a_provider_that_local_only_mode_rules_out_is_said_to_be_not_allowed(fluxai: Fluxai) -> None:
+    only_claude = {"ANTHROPIC_API_KEY": "sk-ant-secret1", "AI_LOCAL_ONLY": "true"}
+    for named in ((), ("--provider", "claude")):
+        said = fluxai("advice", "try", FIRING, *named, code=Exit.NO, **only_claude)
+        assert "claude: not allowed: AI_LOCAL_ONLY" in said and "set up" not in said
+
+
 def test_a_server_that_is_away_or_lacks_the_model_is_named_with_the_fix(fluxai: Fluxai) -> None:
     assert "is Ollama running" in fluxai("advice", "try", FIRING, code=Exit.NO, OLLAMA_URL="http://127.0.0.1:9")
     with process() as fake:

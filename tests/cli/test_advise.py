@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from pipeline.config import load_config
 from pipeline.health import LANES
+from pipeline.models import asks as asks_models
 from pipeline.settings import Settings
 from pipeline.standalone import TURNS, Standalone
 
@@ -20,13 +22,17 @@ from pipeline.standalone import TURNS, Standalone
         ({}, False),
         ({"ollama_url": "http://127.0.0.1:11434"}, True),
         ({"anthropic_key": "a-key-of-some-length"}, True),
+        ({"anthropic_key": "a-key-of-some-length", "local_only": True}, False),
+        ({"openai_url": "https://models.example.com/v1", "local_only": True}, False),
+        ({"openai_url": "http://10.0.0.9:8000/v1", "local_only": True}, True),
         ({"ollama_url": "http://127.0.0.1:11434", "advice_mode": "off"}, False),
         ({"ollama_url": "http://127.0.0.1:11434", "advice_mode": "shadow"}, True),
     ],
-    ids=["nobody", "ollama", "claude", "off", "shadow"],
+    ids=["nobody", "ollama", "claude", "claude not allowed", "a cloud not allowed", "local and allowed", "off", "shadow"],
 )
 def test_run_starts_it_only_where_a_model_is_set_up_and_wanted(settings: dict[str, Any], asks: bool) -> None:
     started = Standalone(Settings(**settings), embedded=True).started
+    assert asks_models(Settings(**settings), load_config(Settings(**settings)).advice) is asks
     assert ("advise" in started) is asks
     assert set(started) | {"advise"} == set(LANES) == set(TURNS)
 

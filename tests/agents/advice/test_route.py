@@ -32,6 +32,10 @@ def test_providers_that_are_not_set_up_are_passed_over_and_said_so() -> None:
     route = choose([], question(), available={"claude": False})
     assert route.providers == ("claude",)
     assert route.passed_over == {"ollama": "it is not set up", "openai": "it is not set up"}
+    assert choose([], question(), available={"ollama": True}, forbidden=["claude"]).passed_over == {
+        "openai": "it is not set up",
+        "claude": "not allowed: AI_LOCAL_ONLY",
+    }
     nobody = choose([], question(), available={})
     assert nobody.providers == () and "no provider" in nobody.reason
 
