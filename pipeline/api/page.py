@@ -29,7 +29,7 @@ FORM_BYTES = 16_384
 STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;
 color-scheme:light dark;overflow-wrap:anywhere}
 table{border-collapse:collapse}td,th{text-align:left;vertical-align:top;padding:.2rem 1rem .2rem 0}th,td b{overflow-wrap:normal}
-td:first-child{min-width:1.8rem}
+td{min-width:2rem}
 section,form{margin:1.5rem 0}
 input,button{font:inherit;padding:.3rem .6rem;max-width:100%;box-sizing:border-box;margin:.1rem 0}
 p.note{border-left:.3rem solid;padding-left:.7rem}p.model{border-left:.3rem dashed;padding-left:.7rem}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from pipeline.cli import advice_routes, advice_usage
+from pipeline.cli.advice_off import PAID, who_may_be_asked
 from pipeline.cli.common import BROKER, JSON, Exit, Refusal, commands, load_settings, print_json, print_table, safe
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def try_one(
     show_prompt: bool = PROMPT,
     raw: bool = RAW,
     within: float = WITHIN,
+    paid: bool = PAID,
     broker: str | None = BROKER,
     json: bool = JSON,
 ) -> None:
@@ -52,6 +54,7 @@ def try_one(
 
     settings = load_settings(brokers=broker)
     nobody_named(settings, provider)
+    settings = who_may_be_asked(settings, provider, paid)
     asked, known = question_from_file(settings, file, index, source, task, scripted=provider == "scripted")
     if asked.but:
         note(f"the decide lane would not ask about it: {asked.but}")
@@ -115,10 +118,11 @@ def about_an_incident(name: str, task: str, about: str) -> None:
         show_prompt: bool = PROMPT,
         raw: bool = RAW,
         within: float = WITHIN,
+        paid: bool = PAID,
         broker: str | None = BROKER,
         json: bool = JSON,
     ) -> None:
-        on_incident(task, incident_id, provider, (show_prompt, raw, json), within, broker)
+        on_incident(task, incident_id, provider, (show_prompt, raw, json), within, (broker, paid))
 
     app.command(name, help=f"{about}\n\n\b\nExample:\n  fluxai advice {name} i9f31c2a07b55")(command)
 
@@ -134,6 +138,7 @@ def anomaly(
     show_prompt: bool = PROMPT,
     raw: bool = RAW,
     within: float = WITHIN,
+    paid: bool = PAID,
     broker: str | None = BROKER,
     json: bool = JSON,
 ) -> None:
@@ -149,18 +154,24 @@ def anomaly(
 
     settings = load_settings(brokers=broker)
     nobody_named(settings, provider)
+    settings = who_may_be_asked(settings, provider, paid)
     known = what_is_known(settings, scripted=provider == "scripted")
     show(ask(settings, known, anomaly_request(file, known), provider, within), show_prompt, raw, json)
 
 
-def on_incident(task: str, incident_id: str, provider: str | None, how: tuple[bool, bool, bool], within: float, broker: str | None) -> None:
+def on_incident(
+    task: str, incident_id: str, provider: str | None, how: tuple[bool, bool, bool], within: float, whom: tuple[str | None, bool]
+) -> None:
+    """`how`: prompt, raw, JSON. `whom`: the broker, and whether also those that cost money with AI_MODE=off."""
     from pipeline.cli.advice_ask import ask, nobody_named
     from pipeline.cli.advice_incident import incident_request
     from pipeline.cli.advice_question import task_of, what_is_known
     from pipeline.cli.incidents import history
 
+    broker, paid = whom
     settings = load_settings(brokers=broker)
     nobody_named(settings, provider)
+    settings = who_may_be_asked(settings, provider, paid)
     with history(settings) as source:
         incident = source.incident(incident_id)
         decisions = source.decisions_of(incident_id, 200) if incident is not None else []

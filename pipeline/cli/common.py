@@ -43,7 +43,7 @@ class Refusal(Exception):
 
 
 class Commands(typer.Typer):
-    """The application: refusals become exit codes, a closed pipe or Ctrl-C is no error."""
+    """The application: refusals become exit codes, with `--json` also an object `error`; a closed pipe or Ctrl-C is no error."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
         try:
@@ -52,6 +52,8 @@ class Commands(typer.Typer):
             for line in (refusal.what, refusal.fix):
                 if line:
                     print(line, file=sys.stderr)
+            if "--json" in (args[0] if args else sys.argv[1:]):
+                print_json({"error": refusal.what} | ({"fix": refusal.fix} if refusal.fix else {}))
             code = int(refusal.code)
         except BrokenPipeError:
             # Python would complain again when it flushes at exit.

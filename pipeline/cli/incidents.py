@@ -84,8 +84,11 @@ def explain(
     from pipeline.history.render import render_explanation
 
     console = Console(width=None if sys.stdout.isatty() else 160)
-    for one in found:
-        console.print(render_explanation(one))
+    with console.capture() as drawn:
+        for one in found:
+            console.print(render_explanation(one))
+    for line in drawn.get().splitlines():
+        print(line.rstrip())
 
 
 def ack(

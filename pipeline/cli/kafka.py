@@ -13,6 +13,8 @@ from pipeline.settings import Settings
 from schemas.topics import BY_NAME, full_name
 
 ANSWER_S = 10.0
+REACH_S = 4.5
+"""For the first answer of a broker: who waits at a terminal wants to know soon that there is none."""
 UNREACHABLE = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._MSG_TIMED_OUT, KafkaError._RESOLVE}
 
 
@@ -104,7 +106,7 @@ class Reader:
         """Partition numbers of a topic. Refuses when Kafka is away or the topic is missing."""
         name = full_name(self._settings.topic_prefix, topic)
         try:
-            metadata = self._consumer.list_topics(name, timeout=ANSWER_S)
+            metadata = self._consumer.list_topics(name, timeout=REACH_S)
         except KafkaException as error:
             raise unreachable(self._settings, error) from None
         found = metadata.topics.get(name)

@@ -46,7 +46,7 @@ def feedback(
     import uuid
 
     from pipeline.cli.incidents import history
-    from pipeline.cli.kafka import Outgoing, send_all
+    from pipeline.cli.kafka import Outgoing, latest, send_all
     from schemas.base import Severity
     from schemas.feedback import Feedback
 
@@ -66,6 +66,10 @@ def feedback(
     given = [one.id for one in incident.runbooks]
     if strange := [one for one in wrong if one not in given]:
         raise Refusal(Exit.NO, f"{incident_id} was not given the runbook {strange[0]!r}.", f"It was given: {', '.join(given) or 'none'}.")
+    if set(right) - set(given):
+        known = {key.decode(errors="replace") for key in latest(settings, "runbooks")}
+        if strange := [one for one in right if one not in known and one not in given]:
+            raise Refusal(Exit.NO, f"No runbook {strange[0]!r} is known.", "See: fluxai runbooks list")
     common = {"incident_id": incident_id, "domain": incident.domain, "by": by or me(), "at": now(), "comment": comment}
     said = [Feedback.model_validate(common | one | {"feedback_id": f"f-{uuid.uuid4().hex}"}) for one in told]
     send_all(settings, "feedback", [Outgoing(incident.domain.encode(), one.to_json()) for one in said])
@@ -148,6 +152,8 @@ def calibrate(
     if json:
         for one in fits:
             print_json(one.to_json())
+        if not fits:
+            print_json([])
     else:
         print_fits(fits)
     better = [one.snapshot for one in fits if one.snapshot is not None]

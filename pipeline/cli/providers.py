@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from pipeline.cli.advice_off import PAID, who_may_be_asked
 from pipeline.cli.common import BROKER, JSON, Exit, load_settings, now, print_json, print_table, read_config, safe
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Tested:
 
 def providers(
     test: bool = typer.Option(False, "--test", help="Ask each one that is set up for real. Paid ones cost a fraction of a cent."),
+    paid: bool = PAID,
     broker: str | None = BROKER,
     json: bool = JSON,
 ) -> None:
@@ -61,9 +63,10 @@ def providers(
 
     settings = load_settings(brokers=broker)
     config = read_config(settings).advice
+    asking = who_may_be_asked(settings, None, paid) if test and settings.providers else settings
     facts = provider_facts(settings, config)
     budget = budget_line(settings, config) if any(one.set_up and one.paid for one in facts) else ""
-    tested = asyncio.run(test_all(settings, config, facts)) if test else []
+    tested = asyncio.run(test_all(asking, config, facts)) if test else []
     if json:
         for one in facts:
             result = next((each for each in tested if each.provider == one.name), None)
@@ -103,7 +106,7 @@ def state(one: ProviderFacts, config: AdviceConfig) -> str:
         return f"not set up: set {one.setting}"
     if not one.allowed:
         return "not asked: AI_LOCAL_ONLY"
-    return {"off": "not asked: AI_MODE is off", "shadow": "asked, in shadow"}.get(config.mode, "asked")
+    return {"off": "AI_MODE is off: the pipeline does not ask it", "shadow": "asked, in shadow"}.get(config.mode, "asked")
 
 
 def budget_line(settings: Settings, config: AdviceConfig) -> str:
@@ -126,7 +129,8 @@ async def test_all(settings: Settings, config: AdviceConfig, facts: list[Provide
     from pipeline.act.providers.build import build
     from pipeline.cli.advice_ledger import ledger_for
 
-    async with ledger_for(settings, config, paid=any(one.set_up and one.allowed and one.paid for one in facts)) as ledger:
+    paid = any(one.name in settings.providers and one.allowed and one.paid for one in facts)
+    async with ledger_for(settings, config, paid=paid) as ledger:
         stacks = build(settings, config, ledger=ledger, unbudgeted=ledger is None)
         try:
             return [await tested(stacks[one.name], one.slots) for one in facts if one.name in stacks]

@@ -169,12 +169,12 @@ def there(room: Room, monkeypatch: pytest.MonkeyPatch) -> Room:
 
 def test_a_better_candidate_is_promoted_and_a_worse_one_only_with_a_reason(run: Run, there: Room) -> None:
     there.say([*advised(list(labels(50))), b"no label"])
-    code, _, err = run("advice", "compare", "--promote")
+    code, _, err = run("advice", "compare", "--last", 30, "--promote")
     assert code == 0, err
     assert "1 records of the topic labels are no labels" in err and "severity version 50 is in use" in err
-    code, out, err = run("advice", "compare", "--promote")
+    code, out, err = run("advice", "compare", "--last", 30, "--promote")
     assert code == 1 and "Not promoted: 0 labels that neither had learned" in err and "in use: version 50; 0 labels since" in out
-    code, _, err = run("advice", "compare", "--promote", "--force", "--reason", "a new team")
+    code, _, err = run("advice", "compare", "--last", 30, "--promote", "--force", "--reason", "a new team")
     assert code == 0 and "(forced)" in err
     first, forced = there.published()
     assert (first.by, first.version, first.replaced, forced.replaced) == ("ada", 50, None, 50)
@@ -183,18 +183,18 @@ def test_a_better_candidate_is_promoted_and_a_worse_one_only_with_a_reason(run: 
 
 
 def test_a_calibration_in_use_is_not_fitted_again_on_what_it_corrected(run: Run, there: Room) -> None:
-    there.say(advised(list(labels(120))))
+    there.say(advised(list(labels(80))))
     assert run("advice", "calibrate", "--promote")[0] == 0
     (first,) = there.published()
     assert first.name == "calibration/ollama/m triage@1"
     calibration = Calibration.from_content(first.content)
     corrected = [
         one.model_copy(update={"advised_probabilities": calibration.apply(one.advised_probabilities)})
-        for one in advised(list(labels(120, first=120)))
+        for one in advised(list(labels(80, first=80)))
     ]
     there.say(corrected)
     found = json.loads(run("advice", "calibrate", "--json")[1])
-    assert found["labels"] == 240
+    assert found["labels"] == 160
     assert found["temperature"] == pytest.approx(1, abs=0.25)  # on top of the first
 
 
@@ -230,6 +230,7 @@ def test_feedback_goes_to_the_incidents_domain(run: Run, there: Room) -> None:
     )  # fmt: skip
     producer = Producer({"bootstrap.servers": there.settings.brokers})
     producer.produce(f"{there.settings.topic_prefix}incidents.triaged", incident.to_json(), b"eu-1")
+    producer.produce(f"{there.settings.topic_prefix}runbooks", b"{}", b"rb-net")
     assert producer.flush(10) == 0
     code, out, err = run(
         "feedback", "i1", "--severity", "p2", "--wrong-runbook", "rb-disk", "--right-runbook", "rb-net", "-m", "one customer"
@@ -247,6 +248,8 @@ def test_feedback_goes_to_the_incidents_domain(run: Run, there: Room) -> None:
         ("runbook_right", None, "rb-net", "ada", "one customer"),
     ]
     assert run("feedback", "i1", "--wrong-runbook", "rb-x")[0] == 1
+    code, out, err = run("feedback", "i1", "--right-runbook", "nope", "--json")
+    assert code == 1 and "No runbook 'nope' is known." in err and json.loads(out)["error"] == "No runbook 'nope' is known."
     assert "No incident i2" in run("feedback", "i2", "--severity", "P1")[2]
     for wrong in (["i1"], ["i1", "--severity", "P9"], ["i1", "--wrong-runbook", "rb-disk", "--right-runbook", "rb-disk"]):
         code, _, err = run("feedback", *wrong)
