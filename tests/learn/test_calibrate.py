@@ -72,7 +72,7 @@ def test_kappa_weighs_far_misses_more() -> None:
 
 
 def test_a_model_that_is_too_sure_is_cooled_down_by_the_factor_that_it_was_sharpened_with() -> None:
-    truth = honest(1500)
+    truth = honest(1000)
     sharpened = [Outcome(temperature_apply(stated, 0.5), name) for stated, name in truth]
     fitted = temperature_fit(sharpened)
     assert fitted == pytest.approx(2.0, rel=0.15)

@@ -64,14 +64,14 @@ def written(path: Path, stream: Sequence[Label]) -> Path:
 
 
 def test_a_file_of_labels_is_compared_without_a_broker(run: Run, tmp_path: Path) -> None:
-    file = written(tmp_path / "labels.jsonl", advised(list(labels(80))))
+    file = written(tmp_path / "labels.jsonl", advised(list(labels(50))))
     code, out, _ = run("advice", "compare", "--labels", file)
     assert code == 0
     for words in ("CANDIDATE", "IN USE", "RULES", "MODEL", "kappa, quadratic", "under-triage", "false P1 of 1,000", "ECE", "Better: "):
         assert words in out
     found = json.loads(run("advice", "compare", "--labels", file, "--json")[1])
     columns = found["columns"]
-    assert (found["better"], columns["candidate"]["n"], columns["in use"]) == (True, 80, None)
+    assert (found["better"], columns["candidate"]["n"], columns["in use"]) == (True, 50, None)
     assert columns["candidate"]["log_loss"] < columns["rules"]["log_loss"]
     low, high = columns["model"]["intervals"]["accuracy"]
     assert low <= columns["model"]["accuracy"] <= high
