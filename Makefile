@@ -1,6 +1,6 @@
 # One way in, the same on a laptop, in the README and on CI. Needs Python 3.11 or newer and make; `make` alone lists the targets.
 PYTHON ?= python3
-BENCH ?= throughput latency storm recovery
+BENCH ?= throughput latency storm recovery advice answers injection redaction
 PY := .venv/bin/python
 
 .PHONY: help run test lint format bench clean

@@ -9,6 +9,7 @@ must be met would be tuned for.
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections import Counter
@@ -337,6 +338,7 @@ def holds(figures: Mapping[str, object]) -> bool:
 
 
 def main() -> int:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     figures = measure()
     print(json.dumps(figures, ensure_ascii=False))
     return 0 if holds(figures) else 1

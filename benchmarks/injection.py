@@ -9,6 +9,7 @@ Prints one line of JSON; exit status 1 when a twin differs where it must not.
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections import Counter
@@ -213,6 +214,7 @@ def run() -> dict[str, Any]:
 
 
 def main() -> int:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     result = run()
     print(json.dumps(result, ensure_ascii=False))
     return 1 if result["differ"] or result["twins"] < 120 else 0
