@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from schemas.advice import AdviceTask
 from schemas.base import Severity
@@ -18,6 +19,14 @@ CHAINS: dict[AdviceTask, tuple[str, ...]] = {
     AdviceTask.NOISE_RULE: ("ollama", "openai", "claude"),
 }
 """Who is asked in turn where no routing rule fits (SPEC 4.2)."""
+PROVIDERS = ("ollama", "openai", "claude")
+"""All that a rule may name."""
+
+
+def unknown(providers: Sequence[str]) -> str:
+    """What is wrong with the names of a rule, with those that it may have; empty where nothing is."""
+    wrong = [name for name in providers if name not in PROVIDERS]
+    return f"no provider {', '.join(wrong)}: use {', '.join(PROVIDERS)}" if wrong else ""
 
 
 class Profile(BaseModel):
@@ -82,6 +91,14 @@ class AdviceConfig(BaseModel):
     asks_per_incident: int = Field(default=3, ge=1, le=20)
     routes: tuple[RoutingRule, ...] = Field(default=(), description="Looked at together with those of the topic, by order")
     redact: RedactConfig = RedactConfig()
+
+    @field_validator("routes")
+    @classmethod
+    def known(cls, routes: tuple[RoutingRule, ...]) -> tuple[RoutingRule, ...]:
+        for rule in routes:
+            if wrong := unknown(rule.providers):
+                raise ValueError(f"rule {rule.rule_id}: {wrong}")
+        return routes
 
     @property
     def confidence(self) -> float:

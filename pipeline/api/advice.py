@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from pydantic import BaseModel, Field, ValidationError
 
+from agents.advice.config import unknown
 from agents.advice.route import unusable
 from pipeline.api.answers import Name, Text
 from pipeline.api.body import read_body
@@ -23,7 +24,6 @@ from schemas.base import Matcher, Severity, from_ms
 from schemas.routing import RoutingRule
 
 RuleId = Annotated[str, Path(min_length=1, max_length=100)]
-KNOWN = ("ollama", "openai", "claude", "scripted")
 TEST_BYTES = 1_048_576
 
 
@@ -151,9 +151,8 @@ def missing(rule_id: str) -> Any:
 
 def made(rule_id: str, asked: NewRule) -> RoutingRule:
     """Raises HTTPException 422, with the fix."""
-    unknown = [name for name in asked.providers if name not in KNOWN]
-    if unknown:
-        raise HTTPException(422, f"no provider {', '.join(unknown)}: use {', '.join(KNOWN)}")
+    if wrong := unknown(asked.providers):
+        raise HTTPException(422, wrong)
     if broken := unusable(asked.matchers):
         raise HTTPException(422, broken)
     try:

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from agents.advice.config import PROVIDERS
+from pipeline.cli.advice_question import note
 from pipeline.cli.common import BROKER, JSON, Exit, Refusal, commands, load_settings, me, print_json, print_table, read_config, safe
 from pipeline.cli.silences import matcher
+from pipeline.models import SETTINGS_OF
 
 if TYPE_CHECKING:
     from pipeline.routing import DryRun
@@ -94,10 +97,9 @@ def add(
     from schemas.routing import RoutingRule
 
     settings = load_settings(brokers=broker)
-    names = ("ollama", "openai", "claude", "scripted")
     for name in provider:
-        if name not in names:
-            raise Refusal(Exit.USAGE, f"There is no provider {name!r}.", f"Known: {', '.join(names)}.")
+        if name not in PROVIDERS:
+            raise Refusal(Exit.USAGE, f"There is no provider {name!r}.", f"Known: {', '.join(PROVIDERS)}.")
     try:
         rule = RoutingRule.model_validate(
             {
@@ -115,6 +117,9 @@ def add(
     except ValidationError as error:
         raise Refusal(Exit.USAGE, "; ".join(f"{one['loc'][0]}: {one['msg']}" for one in error.errors(include_url=False)) + ".") from None
     publish(settings, rule.rule_id, rule)
+    for name in rule.providers:
+        if name not in settings.providers:
+            note(f"{name} is not set up here ({SETTINGS_OF[name]} is not set); workers without it pass it over")
     if json:
         print_json(rule.model_dump(mode="json"))
     else:

@@ -47,8 +47,9 @@ def test_a_rule_is_put_read_tried_dry_and_deleted(door: Door, broker: FakeKafka)
 
 
 def test_a_rule_that_cannot_work_is_refused_with_the_fix(door: Door, broker: FakeKafka) -> None:
-    unknown = door.put("/api/v1/advice/routes/x", json=RULE | {"providers": ["gpt"]})
-    assert unknown.status_code == 422 and "use ollama, openai, claude" in unknown.json()["error"]
+    for name in ("gpt", "scripted"):
+        unknown = door.put("/api/v1/advice/routes/x", json=RULE | {"providers": [name]})
+        assert unknown.status_code == 422 and f"no provider {name}: use ollama, openai, claude" in unknown.json()["error"]
     broken = door.put("/api/v1/advice/routes/x", json=RULE | {"matchers": [{"name": "a", "op": "=~", "value": "("}]})
     assert broken.status_code == 422 and "RE2" in broken.json()["error"]
     assert door.put("/api/v1/advice/routes/x", json=RULE | {"reason": ""}).status_code == 422

@@ -184,7 +184,12 @@ def test_rules_are_added_tried_dry_and_removed(fluxai: Fluxai, broker: dict[str,
     fluxai("advice", "routes", "remove", "night", **broker)
     assert "night" not in fluxai("advice", "routes", **broker)
     assert "No rule night" in fluxai("advice", "routes", "remove", "night", code=Exit.NO, **broker)
-    assert "no provider 'gpt'" in fluxai("advice", "routes", "add", "x", "-p", "gpt", "-r", "x", code=Exit.USAGE, **broker)
+    for name in ("gpt", "scripted"):
+        refused = fluxai("advice", "routes", "add", "x", "-p", name, "-r", "x", code=Exit.USAGE, **broker)
+        assert f"no provider '{name}'" in refused and "Known: ollama, openai, claude." in refused
+    added = CliRunner().invoke(app, ["advice", "routes", "add", "x", "-p", "claude", "-p", "ollama", "-r", "x"], env=set_up)
+    assert added.exit_code == 0 and "claude is not set up here (ANTHROPIC_API_KEY is not set)" in added.stderr
+    assert "ollama is not set up" not in added.stderr
 
 
 def test_usage_says_what_was_spent_and_what_is_left(fluxai: Fluxai, broker: dict[str, str]) -> None:
