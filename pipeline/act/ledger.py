@@ -35,7 +35,7 @@ MOST_PENDING = 256
 """Reservations under way, or given up and not seen yet: with Kafka away no more pile up."""
 FORGET_S = 60.0
 """A reservation that was given up is not written any more after this: the producer has given it up too."""
-LOOK_S = 1.0
+LOOK_S, BEGIN_LOOK_S = 1.0, 0.05
 SLACK_MS = 5_000
 """Between our clock and the broker's, when a period ends."""
 UNSEEN = 10_000
@@ -69,11 +69,19 @@ class KafkaLedger:
         self._given_up: dict[str, float] = {}
         self._told: set[tuple[str, str]] = set()
         self._tasks: list[asyncio.Task[None]] = []
-        self._reading = self._closed = False
+        self._reading = self._closed = self._begun = False
 
     def start(self) -> None:
         """Returns at once; reads beside."""
         self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._look())]
+
+    async def begun(self, within_s: float) -> None:
+        """Wait for the log after a start. Where it goes away later nobody waits: another provider may answer."""
+        for _ in range(int(within_s / BEGIN_LOOK_S)):
+            self._begun = self._begun or self.ready
+            if self._begun:
+                return
+            await asyncio.sleep(BEGIN_LOOK_S)
 
     async def reserve(self, provider: str, model: str, task: str, incident_id: str, usd: float) -> str:
         """The id of the call, which may now spend up to `usd`. Raises ProviderError BUDGET: then nothing may be asked."""

@@ -142,6 +142,22 @@ def test_what_was_reserved_and_given_up_is_closed_as_not_spent(rig: Rig) -> None
     asyncio.run(play())
 
 
+def test_the_first_call_after_a_start_waits_for_the_ledger(rig: Rig) -> None:
+    async def play() -> tuple[Answer, float]:
+        async with a_ledger(rig.settings) as ledger:
+            assert not ledger.ready
+            answer = await Budget(Paid(answers), ledger).ask(an_ask(20.0))
+            ledger._reading = False
+            began = time.monotonic()
+            with pytest.raises(ProviderError, match="did not answer"):
+                await Budget(Paid(answers), ledger).ask(an_ask(20.0))
+            return answer, time.monotonic() - began
+
+    answer, waited_s = asyncio.run(play())
+    assert answer.tokens_in == 700
+    assert waited_s < 0.5, "a ledger that was lost is waited for"
+
+
 def test_without_kafka_nothing_paid_is_asked_and_leaving_is_quick(prefix: str) -> None:
     async def play() -> float:
         loop = asyncio.get_running_loop()
@@ -175,6 +191,9 @@ class Book:
         self.refuses, self.takes_s = refuses, takes_s
         self.reserved: list[float] = []
         self.settled: list[Usage] = []
+
+    async def begun(self, within_s: float) -> None:
+        """It is there at once."""
 
     async def reserve(self, provider: str, model: str, task: str, incident_id: str, usd: float) -> str:
         await asyncio.sleep(self.takes_s)

@@ -15,6 +15,9 @@ ANSWERED = "answered"
 
 
 class Ledger(Protocol):
+    async def begun(self, within_s: float) -> None:
+        """Returns once it can answer for the first time, or when the time is over."""
+
     async def reserve(self, provider: str, model: str, task: str, incident_id: str, usd: float) -> str:
         """The id of the call, once up to `usd` may be spent. Raises ProviderError BUDGET."""
 
@@ -32,6 +35,7 @@ class Budget(Wrapping):
     async def ask(self, ask: Ask) -> Answer:
         began = time.monotonic()
         most = worst_cost(self.inner, ask)
+        await self._ledger.begun(ask.timeout_s / 2)  # the other half is for the call
         usage_id = await self._ledger.reserve(self.name, self.model, ask.task, ask.incident_id, most)
         left = ask.timeout_s - (time.monotonic() - began)
         called = time.monotonic()

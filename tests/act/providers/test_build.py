@@ -22,6 +22,9 @@ CLAUDE: dict[str, Any] = {"anthropic_key": SecretStr("sk-ant-test-0000")}
 
 
 class FreeMoney:
+    async def begun(self, within_s: float) -> None:
+        """It is there at once."""
+
     async def reserve(self, provider: str, model: str, task: str, incident_id: str, usd: float) -> str:
         return "id"
 
