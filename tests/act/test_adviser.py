@@ -196,7 +196,7 @@ def test_who_gets_no_slot_in_time_goes_on_as_late_and_gives_an_amendment() -> No
         receipts = await asyncio.gather(*(adviser.advise(one) for one in asked))
         return [(receipt.status, in_time(receipt, one)) for receipt, one in zip(receipts, asked, strict=True)]
 
-    assert play([provider], storm, slots=1) == [("done", True), ("done", True), ("done", False), ("done", False)]
+    assert sorted(play([provider], storm, slots=1)) == [("done", False), ("done", False), ("done", True), ("done", True)]
 
 
 def test_who_gets_no_slot_in_time_is_told_so_by_the_deadline_where_no_amendment_is_wanted() -> None:
