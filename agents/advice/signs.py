@@ -97,7 +97,8 @@ def _read(language: str) -> tuple[Sign, ...]:
 
 
 ENGLISH = _read("en")
-LATIN = tuple(sign for language in ("de", "fr", "es_pt_it", "nl_sv", "tr", "pl", "cs", "hu", "fi", "sw", "vi_id", "more") for sign in _read(language))
+_LATIN_FILES = ("de", "fr", "es_pt_it", "nl_sv", "tr", "pl", "cs", "hu", "fi", "sw", "vi_id", "more")
+LATIN = tuple(sign for language in _LATIN_FILES for sign in _read(language))
 OTHER_SCRIPTS = tuple(sign for language in ("zh", "ja", "ko", "ru_uk", "ar_fa", "hi", "other_scripts") for sign in _read(language))
 SHAPES = _read("shapes")
 SPOKEN = ENGLISH + LATIN

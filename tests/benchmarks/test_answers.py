@@ -8,7 +8,8 @@ from benchmarks import answers
 from benchmarks.answers import Case, answer, holds, main, measure, reaches
 
 
-def test_no_wrong_answer_reaches_an_incident_and_right_ones_do(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_wrong_answer_reaches_an_incident_and_right_ones_do(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["answers"])
     assert main() == 0
     assert capsys.readouterr().out.startswith('{"cases": ')
     figures = measure()
