@@ -18,9 +18,11 @@ def ask_again(
 ) -> dict[str, tuple[Severity, Mapping[str, float]]]:
     """Incident to (severity, probabilities). One question after the other. Refuses where nobody can be asked, or no question is kept."""
     from pipeline.cli.advice_ask import ask, nobody_named
+    from pipeline.cli.advice_off import who_may_be_asked
     from pipeline.cli.advice_question import what_is_known
 
     nobody_named(settings, provider)
+    settings = who_may_be_asked(settings, provider, False, "Unset AI_MODE to ask it")
     if not labels:
         raise Refusal(Exit.NO, "No labelled incident has an answer by the prompt in use.", "Labels come from: fluxai feedback")
     known = what_is_known(settings, scripted=provider == "scripted")

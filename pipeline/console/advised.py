@@ -43,7 +43,8 @@ class Advised:
         return (self._micro_usd + sum(self._reserves.values())) / MICRO
 
     def to_json(self) -> dict[str, int | float]:
-        return {"advised": self.advised, "amended": self.amended, "degraded": self.degraded, "advice_cost_usd": round(self.cost_usd, 6)}
+        counts = {"advised": self.advised, "amended": self.amended, "not_adopted": self.not_adopted, "degraded": self.degraded}
+        return counts | {"advice_cost_usd": round(self.cost_usd, 6)}
 
     def usage(self, usage: Usage) -> None:
         micro = round(usage.cost_usd * MICRO)

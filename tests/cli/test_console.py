@@ -193,7 +193,7 @@ def test_what_a_model_changed_is_told_once_with_its_cost() -> None:
     assert tell(board, incident(4, severity=Severity.P3, advice=again)) == [
         "advised: P3 i1 Payments fails: ollama/llama3.1:8b in 0.8 s, 0.40 sure, $0.0003; not adopted: not sure enough"
     ]
-    assert board.advised.to_json() == {"advised": 1, "amended": 0, "degraded": 0, "advice_cost_usd": 0.0}
+    assert board.advised.to_json() == {"advised": 1, "amended": 0, "not_adopted": 1, "degraded": 0, "advice_cost_usd": 0.0}
 
 
 def test_a_verdict_without_its_model_and_an_answer_that_came_late_are_told_as_such() -> None:

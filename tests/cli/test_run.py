@@ -135,7 +135,7 @@ def test_with_a_model_the_lines_and_the_account_say_what_it_improved_and_cost(st
         assert "asked" in str(explained)
         assert run.ends(60) == 0
     account = json.loads(run.lines[-1])
-    assert list(account)[-4:] == ["advised", "amended", "degraded", "advice_cost_usd"]
+    assert list(account)[-5:] == ["advised", "amended", "not_adopted", "degraded", "advice_cost_usd"]
     assert account["advised"] >= 1 and account["advice_cost_usd"] == 0
 
 
