@@ -35,7 +35,7 @@ BLIND: tuple[tuple[str, str], ...] = (
     ("kullanıcı: admin parolası: deniz77", "deniz77"),
     ("PGPASSFILE line: db:5432:orders:app:limestone6", "limestone6"),
     ("machine git.example.com login ci password slate2x9", "slate2x9"),
-    ("//registry.npmjs.example/:_authToken=0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0", "0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0"),
+    ("//packages.example/:_authToken=0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0", "0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0"),
     ("proxy = http://bob:shale55@proxy:3128", "shale55"),
     ("wg private half 8HJkq3n1Vb0xWm5ZsTr7YpLc2dFgA9eUoIiQw4EtR0k=", "8HJkq3n1Vb0xWm5ZsTr7YpLc2dFgA9eUoIiQw4EtR0k="),
     ("Bitlocker 123456-234567-345678-456789-567890-678901-789012-890123", "456789-567890"),
