@@ -1,0 +1,131 @@
+"""The detectors: a bank of N series that steps over arrays, and one series as a bank of one."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import numpy as np
+
+from agents.anomaly import decide, novelty, seasonal, tick
+from agents.anomaly.arrays import Arrays, Exact, Fast, Index, Layout
+from agents.anomaly.config import FROZEN, Config
+from agents.anomaly.contract import Score, Scores, Silence
+
+CHUNK = 4096
+"""Series a pass: what a pass touches stays in the second-level cache."""
+
+
+class Kind(Enum):
+    SEASONAL = "seasonal"
+    NOVELTY = "novelty"
+    COMBINED = "combined"
+
+
+EXACT = {**tick.EXACT, **seasonal.EXACT}
+WITHOUT_STREAMS = Layout({**tick.FAST, **decide.FAST, **seasonal.FAST}, EXACT)
+WITH_STREAMS = Layout({**tick.FAST, **decide.FAST, **novelty.FAST, **seasonal.FAST}, EXACT)
+
+
+def layout_of(kind: Kind) -> Layout:
+    return WITHOUT_STREAMS if kind is Kind.SEASONAL else WITH_STREAMS
+
+
+class ArrayBank:
+    """N series of one kind of detector. State is `arrays`; nothing else is remembered."""
+
+    def __init__(self, size: int, kind: Kind = Kind.COMBINED, config: Config = FROZEN, arrays: Arrays | None = None) -> None:
+        self.kind, self.config = kind, config
+        self.arrays = Arrays(layout_of(kind), size) if arrays is None else arrays
+
+    @property
+    def size(self) -> int:
+        return self.arrays.size
+
+    def step(self, t: Exact, x: Exact, series: Index | None = None) -> Scores:
+        count = self.size if series is None else len(series)
+        if len(t) != count or len(x) != count:
+            raise ValueError(f"{len(t)} times and {len(x)} values for {count} series")
+        found = Scores(
+            np.full(count, np.nan, np.float32),
+            np.zeros(count, np.bool_),
+            np.full(count, np.nan),
+            np.full(count, np.nan, np.float32),
+            np.zeros(count, np.bool_),
+        )
+        for first in range(0, count, CHUNK):
+            last = min(first + CHUNK, count)
+            which = slice(first, last) if series is None else series[first:last]
+            self._chunk(t[first:last], x[first:last], which, found, first)
+        return found
+
+    def _chunk(self, t: Exact, x: Exact, which: slice | Index, found: Scores, start: int) -> None:
+        if isinstance(which, slice):
+            part = self.arrays.columns(which.start, which.stop)
+            places: Index = np.arange(which.start, which.stop)
+        else:
+            part, places = self.arrays.take(which), which
+        good = tick.usable(part, t, x)
+        if good.all():
+            keep = np.arange(start, start + len(t))
+        else:
+            here = np.flatnonzero(good)
+            found.skipped[start : start + len(t)] = ~good
+            part, places, t, x, keep = part.take(here), places[here], t[here], x[here], here + start
+        if len(t):
+            self._advance(part, places, t, x, keep, found)
+        if not (isinstance(which, slice) and good.all()):
+            self._back(part, places)
+
+    def _advance(self, part: Arrays, places: Index, t: Exact, x: Exact, keep: Index, found: Scores) -> None:
+        config = self.config
+        now = tick.tick(part, t, x, config)
+        usual = seasonal.seasonal(part, now, places, self.arrays, config)
+        evidence: Fast = np.zeros(len(t), np.float32)
+        if self.kind is not Kind.SEASONAL:
+            evidence = novelty.novelty(part, now, usual, config)
+        if self.kind is not Kind.NOVELTY:
+            over = np.maximum(np.abs(usual.z) - np.float32(config.z_from), np.float32(0))
+            weight = config.z_weight if self.kind is Kind.COMBINED else 4.0
+            evidence = evidence + np.float32(weight) * over / (over + np.float32(config.z_knee))
+        value, alarm = decide.decide(part, now, evidence, config)
+        found.value[keep], found.alarm[keep], found.spread[keep] = value, alarm, usual.spread
+        found.baseline[keep] = usual.baseline + part.times("origin")
+
+    def _back(self, part: Arrays, places: Index) -> None:
+        """Write a copy back, but not the profiles: their slots were written in place."""
+        cut = self.arrays.layout.fast["day_profile"].start
+        self.arrays.fast[:cut, places] = part.fast[:cut]
+        self.arrays.exact[:, places] = part.exact
+
+    def to_bytes(self) -> bytes:
+        return self.arrays.to_bytes()
+
+    @classmethod
+    def from_bytes(cls, data: bytes, kind: Kind = Kind.COMBINED, config: Config = FROZEN) -> ArrayBank:
+        arrays = Arrays.from_bytes(layout_of(kind), data)
+        return cls(arrays.size, kind, config, arrays)
+
+
+class One:
+    """One series: a bank of one, so that its numbers are those of the step."""
+
+    def __init__(self, kind: Kind = Kind.COMBINED, config: Config = FROZEN, bank: ArrayBank | None = None) -> None:
+        self.bank = ArrayBank(1, kind, config) if bank is None else bank
+        self._ahead: tuple[float, float, ArrayBank] | None = None
+
+    def score_one(self, t: float, x: float) -> Score | Silence:
+        """Of a copy, which is kept: learning the same sample next costs nothing."""
+        ahead = ArrayBank.from_bytes(self.bank.to_bytes(), self.bank.kind, self.bank.config)
+        scores = ahead.step(np.array([t]), np.array([x]))
+        self._ahead = t, x, ahead
+        return scores.at(0)
+
+    def learn_one(self, t: float, x: float) -> None:
+        if self._ahead is not None and self._ahead[:2] == (t, x):
+            self.bank = self._ahead[2]
+        else:
+            self.bank.step(np.array([t]), np.array([x]))
+        self._ahead = None
+
+    def to_bytes(self) -> bytes:
+        return self.bank.to_bytes()
