@@ -67,7 +67,8 @@ class Arrays:
         return self.fast[where.start] if where.stop - where.start == 1 else self.fast[where]
 
     def times(self, name: str) -> Exact:
-        return self.exact[self.layout.exact[name].start]
+        row: Exact = self.exact[self.layout.exact[name].start]
+        return row
 
     def columns(self, first: int, last: int) -> Arrays:
         """A view of the series first..last-1: what is written there is written here."""

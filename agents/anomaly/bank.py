@@ -82,11 +82,12 @@ class ArrayBank:
         usual = seasonal.seasonal(part, now, places, self.arrays, config)
         evidence: Fast = np.zeros(len(t), np.float32)
         if self.kind is not Kind.SEASONAL:
-            evidence = novelty.novelty(part, now, usual, config)
+            size = np.abs(usual.z)
+            evidence += novelty.novelty(part, now, usual, config)
+            evidence *= size / (size + np.float32(config.gate))
         if self.kind is not Kind.NOVELTY:
-            over = np.maximum(np.abs(usual.z) - np.float32(config.z_from), np.float32(0))
-            weight = config.z_weight if self.kind is Kind.COMBINED else 4.0
-            evidence = evidence + np.float32(weight) * over / (over + np.float32(config.z_knee))
+            weight = np.float32(config.z_weight if self.kind is Kind.COMBINED else 1)
+            evidence += weight * decide.z_evidence(part, now, usual, config)
         value, alarm = decide.decide(part, now, evidence, config)
         found.value[keep], found.alarm[keep], found.spread[keep] = value, alarm, usual.spread
         found.baseline[keep] = usual.baseline + part.times("origin")

@@ -55,11 +55,13 @@ def novelty(state: Arrays, now: Tick, usual: Seasonal, config: Config) -> Fast:
     excess = np.maximum(np.maximum(over, under), np.float32(0))
     share = excess / (width + TINY)
     evidence = share / (share + np.float32(config.knee))
-    widen = np.where(now.warm, width * np.float32(config.widen) + TINY, np.float32(np.inf))
+    widen = np.where(now.warm, width * np.float32(config.widen), np.float32(np.inf))
+    widen = np.minimum(excess, np.maximum(widen, excess * np.float32(config.yield_share)))
     relax = now.gap * np.float32(1 / config.memory)
     centre += now.rate(config.memory) * (streams - centre)
-    top += np.where(over > 0, np.minimum(over, widen), relax * (centre - top))
-    bottom -= np.where(under > 0, np.minimum(under, widen), relax * (bottom - centre))
+    # The centre may be outside of a range that is slow to follow: a range never relaxes outwards.
+    top += np.where(over > 0, widen, relax * np.minimum(centre - top, np.float32(0)))
+    bottom -= np.where(under > 0, widen, relax * np.minimum(bottom - centre, np.float32(0)))
     total: Fast = evidence.sum(axis=0)
     return total
 

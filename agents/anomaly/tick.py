@@ -18,6 +18,7 @@ FAST = {"count": 1, "gap": 1}
 EXACT = {"last": 1, "first": 1, "origin": 1}
 DAY_SLOTS, WEEK_SLOTS = 96, 168
 SLOT, WEEK_SLOT = DAY / DAY_SLOTS, 7 * DAY / WEEK_SLOTS
+UNKNOWN_GAP = 60.0
 THURSDAY = 3  # 1970-01-01 in days after a Monday
 
 
@@ -27,6 +28,8 @@ class Tick:
 
     v: Fast
     gap: Fast
+    stretched: Fast  # the gap as means see it, see Config
+    fresh: Fast  # 1 / samples so far, this one included
     count: Fast  # samples seen before this one
     age: Fast
     day: Exact  # days since 1970
@@ -36,8 +39,7 @@ class Tick:
 
     def rate(self, seconds: float) -> Fast:
         """Weight of one sample in a mean over `seconds`: a plain mean while the series is younger than that."""
-        weight: Fast = self.gap / (self.gap + np.float32(seconds))
-        return np.maximum(weight, np.float32(1) / (self.count + np.float32(1)))
+        return np.maximum(self.stretched / (self.stretched + np.float32(seconds)), self.fresh)
 
 
 def usable(state: Arrays, t: Exact, x: Exact) -> NDArray[np.bool_]:
@@ -58,12 +60,15 @@ def tick(state: Arrays, t: Exact, x: Exact, config: Config) -> Tick:
     learn_gap(gap, passed, count)
     before = count.copy()
     age = (t - first).astype(np.float32)
+    usual_gap = np.where(gap > 0, gap, np.float32(UNKNOWN_GAP))
     day = np.floor(t / DAY)
     in_day = t - day * DAY
     week_day = np.mod(day + THURSDAY, 7.0)
     found = Tick(
         v=(x - origin).astype(np.float32),
-        gap=np.where(gap > 0, gap, np.float32(60)),
+        gap=usual_gap,
+        stretched=np.sqrt(usual_gap * np.float32(config.reference_gap)),
+        fresh=np.float32(1) / (before + np.float32(1)),
         count=before,
         age=age,
         day=day,

@@ -40,6 +40,7 @@ ROOMS = {
     "httpx2": "pipeline/act/providers/",
     "ollama": "pipeline/act/providers/",
     "openai": "pipeline/act/providers/",
+    "numpy": "agents/anomaly/",
     "river": "pipeline/learn/",
     "re2": "agents/matching.py",
 }
