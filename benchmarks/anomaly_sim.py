@@ -1,8 +1,8 @@
 """Simulated web and operations metrics with labels: minute and hourly series of four families, the same for the same seed.
 
-They have days and weeks, noise with heavy tails, slow growth, and deploys that move the level a little: none of these is an anomaly. Planted
-and labelled are bursts, falls to almost nothing, level shifts and slow leaks. It is a simulation: it shows whether one threshold serves
-sample rates and shapes that the other data do not have, and nothing about how often real incidents look like this.
+They have days and weeks, noise with heavy tails, slow growth, and deploys that move the level a little: none of these is an anomaly.
+Planted and labelled are bursts, falls to almost nothing, level shifts and slow leaks. It is a simulation: it shows whether one threshold
+serves sample rates and shapes that the other data do not have, and nothing about how often real incidents look like this.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def simulate(seed: int, each: int = 3, minute_days: int = 14, hourly_days: int =
 
 def one(name: str, family: str, rate: float, days: int, rng: np.random.Generator) -> Series:
     n = int(days * DAY / rate)
-    t = START + rate * np.arange(n)
+    t: Exact = START + rate * np.arange(n, dtype=np.float64)
     x = usual(family, t, rng)
     for when in rng.integers(n // 8, n, size=max(1, days // 7)):  # deploys
         x[when:] *= 1 + rng.uniform(-0.08, 0.08)
@@ -78,22 +78,22 @@ def smooth_noise(n: int, width: int, rng: np.random.Generator) -> NDArray[np.flo
 
 def plant(family: str, x: Exact, at: int, rate: float, rng: np.random.Generator) -> tuple[int, int]:
     kind = rng.choice(("burst", "fall", "shift", "leak"))
-    day = int(DAY / rate)
+    day, end = int(DAY / rate), len(x) - 1
     if kind == "burst" or (kind == "fall" and family == "errors"):
-        last = at + max(2, int(rng.uniform(10, 60) * 60 / rate))
+        last = min(at + max(2, int(rng.uniform(10, 60) * 60 / rate)), end)
         x[at : last + 1] = x[at : last + 1] * rng.uniform(2.5, 5) + 3 * x[:at].mean() * 0.5
     elif kind == "fall":
-        last = at + max(2, int(rng.uniform(10, 90) * 60 / rate))
+        last = min(at + max(2, int(rng.uniform(10, 90) * 60 / rate)), end)
         x[at : last + 1] *= rng.uniform(0, 0.15)
     elif kind == "shift":
-        last = at + max(3, day // 8)
+        last = min(at + max(3, day // 8), end)
         x[at:] = x[at:] + x[:at].mean() * rng.uniform(0.8, 1.5)
     else:
-        last = at + max(6, day // 4)
+        last = min(at + max(6, day // 4), end)
         x[at : last + 1] += np.linspace(0, 1, last + 1 - at) * x[:at].mean() * rng.uniform(1, 2)
     if family == "cpu":
         np.clip(x, 0, 100, out=x)
-    return at, min(last, len(x) - 1)
+    return at, last
 
 
 @dataclass(frozen=True, slots=True)
