@@ -18,6 +18,7 @@ FAST = {"count": 1, "gap": 1}
 EXACT = {"last": 1, "first": 1, "origin": 1}
 DAY_SLOTS, WEEK_SLOTS = 96, 168
 SLOT, WEEK_SLOT = DAY / DAY_SLOTS, 7 * DAY / WEEK_SLOTS
+LARGEST = 1e30
 UNKNOWN_GAP = 60.0
 THURSDAY = 3  # 1970-01-01 in days after a Monday
 
@@ -44,8 +45,10 @@ class Tick:
 
 def usable(state: Arrays, t: Exact, x: Exact) -> NDArray[np.bool_]:
     """Finite and later than the last one. (An empty series has seen nothing, whatever its last time.)"""
-    seen = state.rows("count") > 0
-    return np.isfinite(x) & np.isfinite(t) & ((t > state.times("last")) | ~seen) & (np.abs(x) < 1e30)
+    later = t > state.times("last")
+    if not later.all():
+        later |= (state.rows("count") == 0) & np.isfinite(t)
+    return later & (np.abs(x) < LARGEST) & (t < LARGEST)
 
 
 def tick(state: Arrays, t: Exact, x: Exact, config: Config) -> Tick:
