@@ -59,24 +59,25 @@ class ArrayBank:
         return found
 
     def _chunk(self, t: Exact, x: Exact, which: slice | Index, found: Scores, start: int) -> None:
+        places = which
         if isinstance(which, slice):
             part = self.arrays.columns(which.start, which.stop)
-            places: Index = np.arange(which.start, which.stop)
         else:
-            part, places = self.arrays.take(which), which
+            part = self.arrays.take(which)
         good = tick.usable(part, t, x)
         if good.all():
-            keep = np.arange(start, start + len(t))
+            keep: slice | Index = slice(start, start + len(t))
         else:
             here = np.flatnonzero(good)
             found.skipped[start : start + len(t)] = ~good
-            part, places, t, x, keep = part.take(here), places[here], t[here], x[here], here + start
+            places = here + places.start if isinstance(places, slice) else places[here]
+            part, t, x, keep = part.take(here), t[here], x[here], here + start
         if len(t):
             self._advance(part, places, t, x, keep, found)
-        if not (isinstance(which, slice) and good.all()):
+        if not isinstance(places, slice):
             self._back(part, places)
 
-    def _advance(self, part: Arrays, places: Index, t: Exact, x: Exact, keep: Index, found: Scores) -> None:
+    def _advance(self, part: Arrays, places: slice | Index, t: Exact, x: Exact, keep: slice | Index, found: Scores) -> None:
         config = self.config
         now = tick.tick(part, t, x, config)
         usual = seasonal.seasonal(part, now, places, self.arrays, config)

@@ -8,6 +8,7 @@ is not learned as usual at once; a lasting change is, since clipped samples wide
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -39,23 +40,28 @@ class Seasonal:
     learned: Fast  # the value as far as it may teach
 
 
-def seasonal(state: Arrays, now: Tick, columns: Index, whole: Arrays, config: Config) -> Seasonal:
+def seasonal(state: Arrays, now: Tick, columns: slice | Index, whole: Arrays, config: Config) -> Seasonal:
     """Score, then learn. `columns` are the places of these series in `whole`, whose profiles are read and written slot by slot."""
     turn_days(state, now)
     level, spread = level_and_spread(state, now, config)
     day, week = whole.rows("day_profile"), whole.rows("week_profile")
-    day_part, week_part = day[now.day_slot, columns], week[now.week_slot, columns]
+    day_at, week_at = cells(now.day_slot, columns), cells(now.week_slot, columns)
+    day_part, week_part = day[day_at], week[week_at]
     day_residual = now.v - level - day_part
     residual = day_residual - week_part
     z = residual / spread
     limit = spread * np.float32(config.clip)
     taught = np.where(now.warm, np.clip(residual, -limit, limit), residual)
     learned = now.v - residual + taught
-    learn_profiles(now, day, week, columns, learned - level, day_part, week_part, config)
+    day_rate, week_rate = profile_rates(now, config)
+    left = learned - level - day_part
+    baseline = level + day_part + week_part
+    day[day_at] = day_part + day_rate * left
+    week[week_at] = week_part + week_rate * (left - week_part)
     learn_today(state, learned, taught)
     size = state.rows("size")
     size += now.rate(DAYS * DAY) * (np.abs(now.v) - size)
-    return Seasonal(level + day_part + week_part, spread, z, day_residual, residual, learned)
+    return Seasonal(baseline, spread, z, day_residual, residual, learned)
 
 
 def level_and_spread(state: Arrays, now: Tick, config: Config) -> tuple[Fast, Fast]:
@@ -80,16 +86,22 @@ def learn_today(state: Arrays, value: Fast, residual: Fast) -> None:
     m2 += apart * (residual - today)
 
 
-def learn_profiles(now: Tick, day: Fast, week: Fast, columns: Index, over: Fast, day_part: Fast, week_part: Fast, config: Config) -> None:
-    """A visit of a slot (all samples in it together) weighs 1/days at first, `profile_floor` later."""
+def cells(slots: Index, columns: slice | Index) -> tuple[Any, Any]:
+    """Where these slots of these series are: one row of the profile where all are in the same slot, which costs least."""
+    if (slots == slots[0]).all():
+        return int(slots[0]), columns
+    return slots, np.arange(columns.start, columns.stop) if isinstance(columns, slice) else columns
+
+
+def profile_rates(now: Tick, config: Config) -> tuple[Fast, Fast]:
+    """A visit of a slot (all samples in it together) weighs 1/days at first, `profile_floor` later; of the week, half of 1/weeks."""
     days = now.age * np.float32(1 / DAY)
     visit = np.maximum(ONE / (ONE + np.floor(days)), np.float32(config.profile_floor))
-    rate = visit * np.minimum(now.gap * np.float32(1 / SLOT), ONE)
-    day[now.day_slot, columns] = day_part + rate * (over - day_part)
+    day: Fast = visit * np.minimum(now.gap * np.float32(1 / SLOT), ONE)
     weeks = np.floor(days * np.float32(1 / 7))
     visit = np.maximum(ONE / (np.float32(2) + weeks), np.float32(config.profile_floor)) * np.float32(0.5)
-    rate = visit * np.minimum(now.gap * np.float32(1 / WEEK_SLOT), ONE)
-    week[now.week_slot, columns] = week_part + rate * (over - day_part - week_part)
+    week: Fast = visit * np.minimum(now.gap * np.float32(1 / WEEK_SLOT), ONE)
+    return day, week
 
 
 def turn_days(state: Arrays, now: Tick) -> None:

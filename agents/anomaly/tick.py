@@ -86,5 +86,7 @@ def tick(state: Arrays, t: Exact, x: Exact, config: Config) -> Tick:
 
 def learn_gap(gap: Fast, passed: Fast, count: Fast) -> None:
     """Follow the median of the gaps: a step of 5 % towards each; one pause does not move it."""
+    if (passed == gap).all():
+        return
     step = gap + np.clip(passed - gap, gap * np.float32(-0.05), gap * np.float32(0.05))
     np.copyto(gap, np.where(count < 2, np.where(passed > 0, passed, gap), step))
