@@ -76,14 +76,14 @@ class Arrays:
         part.layout, part.fast, part.exact = self.layout, self.fast[:, first:last], self.exact[:, first:last]
         return part
 
-    def take(self, series: Index) -> Arrays:
-        """A copy of these series."""
+    def take(self, series: Index, before: str) -> Arrays:
+        """A copy of these series, of the float32 rows only those before that name: profiles are long and a sample touches two cells."""
         part = Arrays.__new__(Arrays)
-        part.layout, part.fast, part.exact = self.layout, self.fast[:, series], self.exact[:, series]
+        part.layout, part.fast, part.exact = self.layout, self.fast[: self.layout.fast[before].start, series], self.exact[:, series]
         return part
 
     def put(self, series: Index, part: Arrays) -> None:
-        self.fast[:, series] = part.fast
+        self.fast[: len(part.fast), series] = part.fast
         self.exact[:, series] = part.exact
 
     def clear(self, series: Index) -> None:

@@ -63,7 +63,7 @@ class ArrayBank:
         if isinstance(which, slice):
             part = self.arrays.columns(which.start, which.stop)
         else:
-            part = self.arrays.take(which)
+            part = self.arrays.take(which, seasonal.PROFILES)
         good = tick.usable(part, t, x)
         if good.all():
             keep: slice | Index = slice(start, start + len(t))
@@ -71,11 +71,11 @@ class ArrayBank:
             here = np.flatnonzero(good)
             found.skipped[start : start + len(t)] = ~good
             places = here + places.start if isinstance(places, slice) else places[here]
-            part, t, x, keep = part.take(here), t[here], x[here], here + start
+            part, t, x, keep = part.take(here, seasonal.PROFILES), t[here], x[here], here + start
         if len(t):
             self._advance(part, places, t, x, keep, found)
         if not isinstance(places, slice):
-            self._back(part, places)
+            self.arrays.put(places, part)
 
     def _advance(self, part: Arrays, places: slice | Index, t: Exact, x: Exact, keep: slice | Index, found: Scores) -> None:
         config = self.config
@@ -92,12 +92,6 @@ class ArrayBank:
         value, alarm = decide.decide(part, now, evidence, config)
         found.value[keep], found.alarm[keep], found.spread[keep] = value, alarm, usual.spread
         found.baseline[keep] = usual.baseline + part.times("origin")
-
-    def _back(self, part: Arrays, places: Index) -> None:
-        """Write a copy back, but not the profiles: their slots were written in place."""
-        cut = self.arrays.layout.fast["day_profile"].start
-        self.arrays.fast[:cut, places] = part.fast[:cut]
-        self.arrays.exact[:, places] = part.exact
 
     def to_bytes(self) -> bytes:
         return self.arrays.to_bytes()

@@ -28,6 +28,8 @@ FAST = {
 }
 EXACT = {"today": 1}
 ONE = np.float32(1)
+PROFILES = "day_profile"
+"""Its rows and those after it are read and written in place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ def turn_days(state: Arrays, now: Tick) -> None:
     turned = np.flatnonzero(now.day != today)
     if not len(turned):
         return
-    part = state.take(turned)
+    part = state.take(turned, PROFILES)
     old, new = part.times("today"), now.day[turned]
     place = np.mod(old, DAYS).astype(np.intp)
     each = np.arange(len(turned))
