@@ -32,7 +32,7 @@ CANNED: dict[str, dict[str, Any]] = {
     "triage": {
         "severity": "{severity}",
         "confidence": 80,
-        "summary": "{name} was said by the built-in script, no model was asked.",
+        "summary": "{name} fires.",
         "runbooks": [],
     },
     "prose": {"text": "{name} was said by the built-in script, no model was asked."},
