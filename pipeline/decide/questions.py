@@ -5,7 +5,7 @@ The rules' verdict is published first and stands until an answer is in. A timer,
 
 from __future__ import annotations
 
-from agents.advice.ask import about, description, effect_id, question, worth
+from agents.advice.ask import about, description, effect_id, question, rose, worth
 from agents.advice.rows import ADVICE, AdviceRow
 from agents.advice.weigh import take
 from agents.case import Turn
@@ -54,6 +54,7 @@ def look_at(turn: Turn, context: Context, row: IncidentRow, known: AdviceRow | N
 
 def ask(turn: Turn, context: Context, row: IncidentRow, known: AdviceRow) -> None:
     first = known.asks == 0
+    known.answered = known.answered and not rose(known.about, about(turn, row))  # an answer about something milder is none to this
     known.asks += 1
     known.effect_id, known.waiting, known.asked_at, known.about = effect_id(row, known.asks), True, turn.now, about(turn, row)
     in_time = first and row.deadline - RECEIPT_MS > turn.now  # an incident that opens later than its alert came has a deadline of its own
@@ -93,7 +94,7 @@ def receipt(turn: Turn, receipt: Receipt) -> None:
         known.waiting = False
         said_already = known.answered or bool(known.code)
         if not said_already:
-            known.code, known.text = "no_answer", (receipt.detail or "no model answered")[:300]
+            missing(known, "no_answer", receipt.detail or "no model answered")
     ADVICE.put(turn.state, row.incident_id, known)
     if known.answered or not said_already:
         publish(turn, row)

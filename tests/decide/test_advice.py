@@ -339,3 +339,14 @@ def test_a_label_says_what_the_rules_said_and_of_which_service_also_after_a_corr
         (P2, P4, "WebSlow", "web"),
         (P2, P1, "WebSlow", "web"),
     ]
+
+
+def test_a_p1_whose_own_question_has_no_answer_is_degraded_though_an_answer_about_something_milder_came() -> None:
+    made = backend(say=lambda request: advice(P3) if request.question.rule_severity is P3 else "nobody answers")
+    fire(made, severity="P3")
+    wait(made, 3)
+    assert not revisions(made)[-1].degraded
+    fire(made, severity="P1")
+    wait(made, 3)
+    last = revisions(made)[-1]
+    assert last.severity is P1 and last.degraded and last.advice is not None and last.advice.status is AdviceStatus.MISSING
